@@ -1,0 +1,137 @@
+"""A checkpoint: descriptions of all its tensors at once, their bytes on demand."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from inspect_core.checkpoint.assemble import assemble
+from inspect_core.checkpoint.byte_source import LocalFile, Stamp, read_whole
+from inspect_core.checkpoint.locate import locate
+from inspect_core.checkpoint.strict_json import JsonError, parse_plain
+from inspect_core.checkpoint.tensor_info import TensorInfo
+from inspect_core.errors import CheckpointError
+from inspect_core.text import clean
+
+MAX_CONFIG_BYTES = 10_000_000
+"""Size of the largest config.json accepted."""
+
+_WARNING_LIMIT = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """An open checkpoint; also a context manager. Two of them are equal only if the same object.
+
+    Attributes:
+        uri: what was opened, as given.
+        title: short name for people, safe to show.
+        folder: where config.json lies, if the files share a folder.
+        shards: the files with weights; those that could not be read are not among them.
+        tensors: by name, in header order, shard by shard.
+        metadata: of all shards together; on a conflict the first shard's; foreign text.
+        config: content of config.json; None without a usable one. Foreign.
+        warnings: human lines about what is odd, safe to show.
+    """
+
+    uri: str | tuple[str, ...]
+    title: str
+    folder: Path | None
+    shards: tuple[LocalFile, ...]
+    tensors: dict[str, TensorInfo]
+    metadata: dict[str, str]
+    config: dict[str, object] | None
+    warnings: tuple[str, ...]
+
+    @property
+    def identity(self) -> tuple[tuple[Path, Stamp], ...]:
+        """What a cache can key on: path, size, change time and file number of every shard."""
+        return tuple((shard.path, shard.stamp) for shard in self.shards)
+
+    def read_into(self, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` with bytes of a tensor.
+
+        Args:
+            tensor: one of `tensors`.
+            offset: first byte, counted from the tensor's start.
+            buffer: a writable, contiguous view; its length is what is read.
+
+        Raises:
+            CheckpointError: the bytes cannot be read, or the file changed.
+            ValueError: the range is not inside the tensor.
+        """
+        if offset < 0 or offset + buffer.nbytes > tensor.nbytes:
+            raise ValueError(
+                f"bytes {offset}-{offset + buffer.nbytes} of a tensor of {tensor.nbytes}"
+            )
+        self.shards[tensor.shard].read_into(tensor.start + offset, buffer)
+
+    def check_unchanged(self) -> None:
+        """Raise CheckpointError if a file is no longer the one that was opened."""
+        for shard in self.shards:
+            shard.check_unchanged()
+
+    def close(self) -> None:
+        """Give all file descriptors back."""
+        for shard in self.shards:
+            shard.close()
+
+    def __enter__(self) -> "Checkpoint":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
+    """Open a checkpoint: headers are read, no byte of a tensor.
+
+    A broken or missing file among several is a warning, and the others are shown.
+
+    Args:
+        uri: a .safetensors file, an index file, a folder, a glob pattern, `org/name` or
+            `org/name@revision` in the local Hugging Face cache, or several files of one model.
+
+    Raises:
+        CheckpointError: nothing readable is there, or it contradicts itself.
+    """
+    location = locate(uri)
+    content = assemble(location)
+    warnings = [*location.warnings, *content.warnings]
+    config = _read_config(location.folder, warnings)
+    return Checkpoint(
+        uri=os.fspath(uri) if isinstance(uri, str | os.PathLike) else tuple(uri),
+        title=location.title,
+        folder=location.folder,
+        shards=content.shards,
+        tensors=content.tensors,
+        metadata=content.metadata,
+        config=config,
+        warnings=tuple(clean(warning, _WARNING_LIMIT) for warning in warnings),
+    )
+
+
+def _read_config(folder: Path | None, warnings: list[str]) -> dict[str, object] | None:
+    path = folder / "config.json" if folder else None
+    # A dangling link is worth a warning, an absent config is not.
+    if path is None or not os.path.lexists(path):
+        return None
+    try:
+        config = parse_plain(str(read_whole(path, MAX_CONFIG_BYTES), "utf-8-sig"))
+    except CheckpointError as error:
+        warnings.append(f"config.json is not used: {error.what}")
+    except UnicodeDecodeError:
+        warnings.append("config.json is not used: not UTF-8")
+    except JsonError as error:
+        warnings.append(f"config.json is not used: {error}")
+    else:
+        if isinstance(config, dict):
+            return config
+        warnings.append("config.json is not used: not a JSON object")
+    return None

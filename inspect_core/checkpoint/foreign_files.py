@@ -1,0 +1,42 @@
+"""Names for files that are not safetensors, so that an error can say what they are."""
+
+_PYTORCH_HINT = "PyTorch files are not read yet: convert it with safetensors.torch.save_file"
+
+_MAGIC: list[tuple[bytes, str, str]] = [
+    (
+        b"version https://git-lfs",
+        "a git-lfs pointer, not the weights themselves",
+        "run `git lfs pull` in its folder",
+    ),
+    (b"PK\x03\x04", "a zip archive, probably a PyTorch file", _PYTORCH_HINT),
+    (b"\x80\x02", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
+    (b"\x80\x03", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
+    (b"\x80\x04", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
+    (b"\x80\x05", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
+    (b"GGUF", "a GGUF file", "GGUF is not read yet: open the safetensors it was made from"),
+    (b"\x89HDF\r\n", "an HDF5 file", "HDF5 is not read yet: convert it to safetensors"),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+]
+"""First bytes, what they tell, and what to do about it."""
+
+_DOWNLOAD_AGAIN = "download it again; the site may want you to log in"
+
+
+def name_foreign_file(head: bytes) -> tuple[str, str] | None:
+    """Say what a file is, by its first bytes.
+
+    Args:
+        head: at least the first 64 bytes, fewer if the file has fewer.
+
+    Returns:
+        What it is and a hint, or None if nothing is recognised.
+    """
+    for magic, what, hint in _MAGIC:
+        if head.startswith(magic):
+            return what, hint
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        return "a web page, not the weights: the download failed", _DOWNLOAD_AGAIN
+    if start.startswith((b'{"', b"{\n", b"{}", b"{ ", b"[")):
+        return "a JSON text, not weights", "give the folder, or its .safetensors file"
+    return None

@@ -1,0 +1,122 @@
+"""Summaries of all tensors as columns, merged over any set of tensors at once.
+
+A row is one tensor, by its ordinal in the tree. A module, a fold or the whole model is a
+run of rows, and its summary is their sum: the change column and every overview come from here.
+"""
+
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspect_core.control import Control
+from inspect_core.delta.compare import Comparer, Pair, Readable
+from inspect_core.delta.summary import COUNTS, SUMS, Summary
+
+PART_SECONDS = 0.1
+"""How often a sweep sends what it has."""
+
+_SQ_D, _SQ_REFERENCE = SUMS.index("sq_d"), SUMS.index("sq_reference")
+_DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
+
+@dataclass(frozen=True, slots=True)
+class SummaryRows:
+    """Rows of a table on their way: int64 `(n, len(COUNTS))`, float64 `(n, len(SUMS))`."""
+
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, summaries: Sequence[Summary]) -> "SummaryRows":
+        """The rows of a list of summaries; histograms stay behind."""
+        return cls(
+            np.array([[getattr(s, n) for n in COUNTS] for s in summaries], np.int64),
+            np.array([[getattr(s, n) for n in SUMS] for s in summaries], np.float64),
+        )
+
+
+class SummaryTable:
+    """Summaries by ordinal; a row of zeros is a tensor that was not compared.
+
+    Rows are in tree order, so a module is a slice, and merging one is a sum over a slice.
+
+    Args:
+        tensors: number of tensors.
+    """
+
+    def __init__(self, tensors: int) -> None:
+        self.counts = np.zeros((tensors, len(COUNTS)), np.int64)
+        self.sums = np.zeros((tensors, len(SUMS)), np.float64)
+        self.seen = np.zeros(tensors, np.bool_)
+
+    def put(self, ordinals: NDArray[np.int64], rows: SummaryRows) -> None:
+        """Take in the rows of some tensors."""
+        self.counts[ordinals] = rows.counts
+        self.sums[ordinals] = rows.sums
+        self.seen[ordinals] = True
+
+    def reordered(self, old_ordinals: NDArray[np.int64]) -> "SummaryTable":
+        """The same rows in another order: row i is the one that was at `old_ordinals[i]`."""
+        table = SummaryTable(0)
+        table.counts = self.counts[old_ordinals]
+        table.sums = self.sums[old_ordinals]
+        table.seen = self.seen[old_ordinals]
+        return table
+
+    def summary(self, spans: Sequence[tuple[int, int]]) -> Summary:
+        """The merged summary of the tensors in half-open runs of ordinals."""
+        if len(spans) == 1:
+            where: Any = slice(*spans[0])
+        else:
+            where = np.concatenate([np.arange(*span) for span in spans] or [np.arange(0)])
+        counts, rows = self.counts[where], self.sums[where]
+        if not len(rows):
+            return Summary()
+        sums = rows.sum(axis=0)
+        sums[_MAX] = rows[:, _MAX].max()
+        sums[_RESIDUAL] += _between(rows, sums)
+        return Summary.of(counts.sum(axis=0), sums)
+
+    def seen_in(self, spans: Sequence[tuple[int, int]]) -> int:
+        """How many tensors in the runs were compared."""
+        return sum(int(self.seen[start:stop].sum()) for start, stop in spans)
+
+
+def _between(rows: NDArray[np.float64], sums: NDArray[np.float64]) -> float:
+    """What the tensors' different slopes add to the residual about the common slope."""
+    square = rows[:, _SQ_REFERENCE]
+    if sums[_SQ_REFERENCE] <= 0.0:
+        return 0.0
+    slope: NDArray[np.float64] = np.divide(rows[:, _DOT], square, out=np.zeros_like(square), where=square > 0.0)
+    gap = slope - sums[_DOT] / sums[_SQ_REFERENCE]
+    return float((square * gap * gap).sum())
+
+
+def sweep_parts(
+    comparer: Comparer,
+    model: Readable,
+    reference: Readable,
+    wanted: Sequence[tuple[int, Pair]],
+    control: Control,
+) -> Iterator[tuple["array[int]", SummaryRows]]:
+    """Compare pairs, numbered as in the listing; yield rows several times a second.
+
+    Raises:
+        Cancelled: `control` was cancelled.
+        CheckpointError: a file cannot be read.
+    """
+    tensors, held = array("q"), list[Summary]()
+    last = time.monotonic()
+    pairs = [pair for _, pair in wanted]
+    for number, summary in comparer.summaries(model, reference, pairs, control):
+        tensors.append(wanted[number][0])
+        held.append(summary)
+        if time.monotonic() - last > PART_SECONDS:
+            yield tensors, SummaryRows.of(held)
+            tensors, held, last = array("q"), [], time.monotonic()
+    if held:
+        yield tensors, SummaryRows.of(held)

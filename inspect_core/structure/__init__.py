@@ -1,0 +1,1 @@
+"""The module tree: interned structures, their folding, their states."""

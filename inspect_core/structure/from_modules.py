@@ -1,0 +1,164 @@
+"""The tree of a live model: its modules, parameters and buffers, read and never called."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from inspect_core.structure.build import ModuleFacts, build_tree
+from inspect_core.structure.tree import ROOT_PATH, LeafSpec, ModuleTree
+
+MOST_VISITS = 500_000
+"""Modules listed under all their names; past it one that was listed is not listed again.
+
+Shared modules inside shared modules make names by the power of two.
+"""
+
+_DTYPE_NAMES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+    torch.float8_e4m3fnuz: "F8_E4M3FNUZ", torch.float8_e5m2fnuz: "F8_E5M2FNUZ",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint64: "U64", torch.uint32: "U32", torch.uint16: "U16", torch.uint8: "U8",
+    torch.bool: "BOOL", torch.complex64: "C64",
+}  # fmt: skip
+_NEWER_DTYPES = {"FLOAT8_E8M0FNU": "F8_E8M0"}
+
+_ADAPTER_NAMES = frozenset(
+    {"prompt_embeddings", "modules_to_save", "adaption_prompt", "adaption_gate",
+     "trainable_tokens_delta", "ln_tuning_layers"}
+)  # fmt: skip
+_ADAPTER_STEMS = (
+    "lora_", "ia3_", "hada_", "lokr_", "oft_", "boft_", "vera_lambda_", "fourierft_", "hra_",
+    "vblora_", "randlora_",
+)  # fmt: skip
+_PROMPT_CLASSES = frozenset(
+    {"PromptEmbedding", "MultitaskPromptEmbedding", "PrefixEncoder", "PromptEncoder"}
+)
+
+
+def tree_of_model(model: torch.nn.Module, bare_modules: bool = False) -> ModuleTree:
+    """The tree of a live model.
+
+    Args:
+        model: any module; nothing of it is called.
+        bare_modules: show modules that hold no tensor.
+    """
+    names, specs, facts = model_listing(model)
+    return build_tree(names, specs, facts, bare_modules)
+
+
+def model_listing(model: torch.nn.Module) -> tuple[list[str], list[LeafSpec], ModuleFacts]:
+    """Everything a live model says of itself, in declared order.
+
+    A tensor with two names belongs to the first; under the others it is tied and holds no
+    values of its own. A parameter that waits for its first input holds no values yet, and
+    its shape is `()`.
+
+    Returns:
+        Full names of parameters and buffers, a spec for each, and what is known of modules.
+    """
+    names: list[str] = []
+    specs: list[LeafSpec] = []
+    types: dict[str, str] = {}
+    buffers: list[str] = []
+    tied: dict[str, str] = {}
+    # The tensors are kept beside the names: scripted modules make a new one at each look,
+    # and the id of a dead one comes again.
+    owners: dict[int, tuple[str, torch.Tensor]] = {}
+    for path, module, in_adapter in _walk(model):
+        types.setdefault(path, _type_name(module))
+        prefix = f"{path}." if path else ""
+        for leaf, tensor, is_buffer in _own_tensors(module):
+            name = prefix + leaf
+            owner, _ = owners.setdefault(id(tensor), (name, tensor))
+            if owner != name:
+                tied[name] = owner
+            if is_buffer:
+                buffers.append(name)
+            delta = in_adapter or is_adapter_name(name) or bool(getattr(tensor, "_is_delta", False))
+            names.append(name)
+            specs.append(_spec(tensor, delta, is_buffer, owner != name))
+    at = {name: position for position, name in enumerate(names)}
+    shapes = {name: (specs[at[name]].dtype, specs[at[name]].shape) for name in tied}
+    return names, specs, ModuleFacts(types, at, frozenset(buffers), tied, shapes)
+
+
+def is_adapter_name(name: str) -> bool:
+    """Whether a full name is one that adapter libraries give to what they add."""
+    return any(
+        part in _ADAPTER_NAMES or part.startswith(_ADAPTER_STEMS) for part in name.split(".")
+    )
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """The checkpoint format's name of a dtype; torch's own in capitals where it has none."""
+    name = _DTYPE_NAMES.get(dtype)
+    if name is None:
+        own = str(dtype).removeprefix("torch.").upper()
+        name = _NEWER_DTYPES.get(own, own)
+    return name
+
+
+def _walk(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, bool]]:
+    """Modules under all their names, parents first; the flag says inside an adapter.
+
+    `named_modules(remove_duplicate=False)` without its recursion: it fails on deep models and
+    does not end on a module that contains itself.
+    """
+    inside = _is_prompt(model)
+    yield ROOT_PATH, model, inside
+    above, seen = {id(model)}, {id(model)}
+    stack = [(ROOT_PATH, model, inside, _children(model))]
+    visits = 0
+    while stack:
+        path, module, inside, rest = stack[-1]
+        for name, child in rest:
+            again = id(child) in seen and visits > MOST_VISITS
+            if id(child) in above or again:
+                continue
+            visits += 1
+            full = f"{path}.{name}" if path else name
+            adapter = inside or _is_prompt(child)
+            yield full, child, adapter
+            above.add(id(child))
+            seen.add(id(child))
+            stack.append((full, child, adapter, _children(child)))
+            break
+        else:
+            above.discard(id(module))
+            stack.pop()
+
+
+def _children(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    items: Iterable[tuple[str, Any]] = list(module._modules.items())
+    return iter([(str(name), child) for name, child in items if child is not None])
+
+
+def _own_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, bool]]:
+    """Parameters, then buffers, that belong to the module itself; persistent or not."""
+    for is_buffer, table in ((False, module._parameters), (True, module._buffers)):
+        for name, tensor in list(table.items()):
+            if tensor is not None:
+                yield str(name), tensor, is_buffer
+
+
+def _spec(tensor: torch.Tensor, delta: bool, is_buffer: bool, tied: bool) -> LeafSpec:
+    waits = is_lazy(tensor)
+    shape = () if waits else tuple(int(size) for size in tensor.shape)
+    frozen = not is_buffer and not tensor.requires_grad
+    stored = not tied and not waits
+    return LeafSpec(dtype_name(tensor.dtype), shape, frozen, delta, is_buffer, tied, stored)
+
+
+def _type_name(module: torch.nn.Module) -> str:
+    if isinstance(module, torch.jit.ScriptModule):
+        return str(getattr(module, "original_name", type(module).__name__))
+    return type(module).__name__
+
+
+def _is_prompt(module: torch.nn.Module) -> bool:
+    """Whether a module is a virtual prompt of peft, whose tensors have everyday names."""
+    kind = type(module)
+    return kind.__name__ in _PROMPT_CLASSES and kind.__module__.partition(".")[0] == "peft"

@@ -1,0 +1,398 @@
+"""The jobs: pure functions of file references and parameters, small and picklable.
+
+A job opens what it names (opened checkpoints are kept by the process that runs it), polls
+its control between chunks, and returns small results. Nothing heavy is imported here.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from inspect_core.checkpoint import Checkpoint
+from inspect_core.checkpoint.tensor_info import DTYPES
+from inspect_core.control import Control
+from inspect_core.pairing import Pairing, pair_tensors
+from inspect_core.structure.build import NO_FACTS, ModuleFacts, build_tree
+from inspect_core.structure.tree import LeafSpec, ModuleTree
+
+if TYPE_CHECKING:
+    from inspect_core.delta.compare import Comparer
+    from inspect_core.delta.heat import HeatGrid, MatrixView
+    from inspect_core.delta.summary import Summary
+    from inspect_core.delta.table import SummaryRows
+
+Uri = str | tuple[str, ...]
+"""What names a model: a file, a folder, a pattern, `org/name`, or several files."""
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Context(Protocol):
+    """What the process that runs a job gives it."""
+
+    @property
+    def control(self) -> Control:
+        """Polled between chunks; takes progress."""
+        ...
+
+    def open(self, uri: Uri) -> Checkpoint:
+        """The opened checkpoint of a uri, kept while its files stay the same."""
+        ...
+
+    def comparer(self, device: str) -> "Comparer":
+        """What compares tensors on a device."""
+        ...
+
+    def emit(self, part: object) -> None:
+        """Send a part of the result ahead."""
+        ...
+
+
+class Job(Protocol, Generic[R_co]):
+    """A unit of work."""
+
+    @property
+    def about(self) -> str:
+        """What it is doing, for messages: `reading layer.5`."""
+        ...
+
+    @property
+    def needs_torch(self) -> bool:
+        """Whether it runs in the process that has torch."""
+        ...
+
+    @property
+    def background(self) -> bool:
+        """Whether it waits while somebody waits for another job."""
+        ...
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds after which the process that runs it is stopped; None for no limit."""
+        ...
+
+    def run(self, context: Context) -> R_co:
+        """Do it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What opening a model tells: no tensor has been read.
+
+    Attributes:
+        uri: what was opened.
+        title: a short name for people; foreign text.
+        names: full tensor names, in the order of the files.
+        tree: the module tree over them.
+        nbytes: bytes of all tensors.
+        files: number of files.
+        metadata: the files' own key-value metadata; foreign text.
+        has_config: whether a config.json lies beside the files, so that types can be found.
+        warnings: lines to show.
+        note: where the module types come from, or why there are none.
+    """
+
+    uri: Uri
+    title: str
+    names: list[str]
+    tree: ModuleTree
+    nbytes: int
+    files: int
+    metadata: dict[str, str]
+    has_config: bool
+    warnings: tuple[str, ...]
+    note: str = ""
+
+
+def listing_of(checkpoint: Checkpoint, facts: ModuleFacts = NO_FACTS, note: str = "") -> Listing:
+    """The listing of an opened checkpoint."""
+    names = list(checkpoint.tensors)
+    made: dict[tuple[str, tuple[int, ...]], LeafSpec] = {}
+    specs = []
+    nbytes = 0
+    for info in checkpoint.tensors.values():
+        key = (info.dtype, info.shape)
+        spec = made.get(key)
+        if spec is None:
+            spec = made[key] = LeafSpec(info.dtype, info.shape)
+        specs.append(spec)
+        nbytes += info.stop - info.start
+    return Listing(
+        uri=checkpoint.uri,
+        title=checkpoint.title,
+        names=names,
+        tree=build_tree(names, specs, facts),
+        nbytes=nbytes,
+        files=len(checkpoint.shards),
+        metadata=checkpoint.metadata,
+        has_config=checkpoint.config is not None,
+        warnings=checkpoint.warnings,
+        note=note,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """Read the headers and build the tree from names."""
+
+    uri: Uri
+    needs_torch: bool = field(default=False, init=False)
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "opening the model"
+
+    def run(self, context: Context) -> Listing:
+        """See `Job.run`."""
+        return listing_of(context.open(self.uri))
+
+
+@dataclass(frozen=True, slots=True)
+class FindTypes:
+    """Build the config's model on the meta device, and the tree again with its types."""
+
+    uri: Uri
+    bare_modules: bool = False
+    needs_torch: bool = field(default=True, init=False)
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=60.0, init=False)
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "finding the module types"
+
+    def run(self, context: Context) -> Listing:
+        """See `Job.run`."""
+        from inspect_core.structure.meta import facts_from_config
+
+        checkpoint = context.open(self.uri)
+        if checkpoint.config is None:
+            return listing_of(checkpoint, note="no config.json: module types are not known")
+        facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
+        return listing_of(checkpoint, facts, note)
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """Compile or load the CPU kernel before somebody waits for it."""
+
+    needs_torch: bool = field(default=False, init=False)
+    background: bool = field(default=True, init=False)
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "preparing the kernels"
+
+    def run(self, context: Context) -> None:
+        """See `Job.run`."""
+        from inspect_core.delta.kernel import warm_up
+
+        warm_up()
+
+
+@dataclass(frozen=True, slots=True)
+class PairListing:
+    """Which tensor of the reference answers which of the model, as columns.
+
+    Attributes:
+        title: the reference's short name; foreign text.
+        uri: the reference.
+        status: one `Match.status` for each tensor of the model, in listing order.
+        reason: why, for people; foreign text inside.
+        reference_name: the partner's name, or None.
+        removed: names that only the reference has.
+        warnings: the reference's own warnings.
+    """
+
+    title: str
+    uri: Uri
+    status: list[str]
+    reason: list[str]
+    reference_name: list[str | None]
+    removed: list[str]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairUp:
+    """Open the reference and pair its tensors with the model's."""
+
+    model: Uri
+    reference: Uri
+    needs_torch: bool = field(default=False, init=False)
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "opening the reference"
+
+    def run(self, context: Context) -> PairListing:
+        """See `Job.run`."""
+        reference = context.open(self.reference)
+        pairing = _pairing(context, self.model, self.reference)
+        ours = [match for match in pairing.matches if match.model is not None]
+        return PairListing(
+            title=reference.title,
+            uri=self.reference,
+            status=[match.status for match in ours],
+            reason=[match.reason for match in ours],
+            reference_name=[match.reference.name if match.reference else None for match in ours],
+            removed=[m.reference.name for m in pairing.matches if m.model is None and m.reference],
+            warnings=reference.warnings,
+        )
+
+
+def _pairing(context: Context, model: Uri, reference: Uri) -> Pairing:
+    return pair_tensors(context.open(model).tensors, context.open(reference).tensors)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepPart:
+    """Summaries of some tensors: their indices in the listing, and one row each."""
+
+    tensors: "array[int]"
+    rows: "SummaryRows"
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Summarise many tensors; parts of the result come as they are ready.
+
+    Attributes:
+        model: the model.
+        reference: what to compare with; None summarises the model's own values.
+        device: where to compare.
+        only: indices in the listing, or None for all.
+        done: indices that need no comparing any more (an interrupted sweep goes on).
+        background: whether it waits while somebody waits for another job.
+    """
+
+    model: Uri
+    reference: Uri | None
+    device: str = "cpu"
+    only: tuple[int, ...] | None = None
+    done: frozenset[int] = frozenset()
+    background: bool = True
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def needs_torch(self) -> bool:
+        """See `Job.needs_torch`."""
+        return self.device != "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "comparing tensors" if self.reference else "reading tensors"
+
+    def run(self, context: Context) -> int:
+        """See `Job.run`; returns the number of tensors summarised."""
+        from inspect_core.delta.compare import Pair
+        from inspect_core.delta.table import sweep_parts
+
+        model = context.open(self.model)
+        if self.reference is None:
+            reference = model
+            pairs = {
+                index: Pair(info)
+                for index, info in enumerate(model.tensors.values())
+                if DTYPES[info.dtype].comparable
+            }
+        else:
+            reference = context.open(self.reference)
+            matches = _pairing(context, self.model, self.reference).matches
+            pairs = {
+                index: Pair(match.model, match.reference)
+                for index, match in enumerate(matches)
+                if match.status == "pair" and match.model
+            }
+        chosen = pairs.keys() if self.only is None else [i for i in self.only if i in pairs]
+        wanted = [(index, pairs[index]) for index in chosen if index not in self.done]
+        comparer = context.comparer(self.device)
+        for tensors, rows in sweep_parts(comparer, model, reference, wanted, context.control):
+            context.emit(SweepPart(tensors, rows))
+        model.check_unchanged()
+        reference.check_unchanged()
+        return len(wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorDetail:
+    """One tensor in full.
+
+    Attributes:
+        name: its name in the model.
+        reference_name: its partner's name; None where its own values were looked at.
+        summary: over the whole tensor, with a histogram.
+        heat: the matrix in view, pooled.
+        view: which matrix that is.
+    """
+
+    name: str
+    reference_name: str | None
+    summary: "Summary"
+    heat: "HeatGrid"
+    view: "MatrixView"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Compare one tensor with its partner (or with zeros) and pool it to a grid.
+
+    Attributes:
+        model: the model.
+        reference: the reference, or None for the tensor's own values.
+        name: the tensor's name in the model.
+        reference_name: its partner's name.
+        grid: most rows and columns of the heat grid.
+        slice_index: which matrix of a 3-D tensor.
+        device: where to compare.
+    """
+
+    model: Uri
+    reference: Uri | None
+    name: str
+    reference_name: str | None
+    grid: tuple[int, int]
+    slice_index: int = 0
+    device: str = "cpu"
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def needs_torch(self) -> bool:
+        """See `Job.needs_torch`."""
+        return self.device != "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return f"reading {self.name}"
+
+    def run(self, context: Context) -> TensorDetail:
+        """See `Job.run`."""
+        from inspect_core.delta.compare import Pair
+        from inspect_core.delta.heat import MatrixView
+
+        model = context.open(self.model)
+        info = model.tensors[self.name]
+        source, partner = model, None
+        if self.reference is not None and self.reference_name is not None:
+            source = context.open(self.reference)
+            partner = source.tensors[self.reference_name]
+        view = MatrixView.of(info.shape, self.slice_index)
+        summary, heat = context.comparer(self.device).detail(
+            model, source, Pair(info, partner), view, self.grid, context.control
+        )
+        model.check_unchanged()
+        source.check_unchanged()
+        return TensorDetail(self.name, self.reference_name, summary, heat, view)

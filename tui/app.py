@@ -1,0 +1,500 @@
+"""The app: it wires the backend, the session and the screen together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.timer import Timer
+from textual.widgets import Input
+
+from inspect_core.errors import Cancelled
+from inspect_core.structure.branch import Row, Twig
+from inspect_core.text import clean
+from inspect_core.work.backend import Backend, Ticket, WorkerDied
+from inspect_core.work.jobs import FindTypes, Inspect, OpenModel, PairUp, Sweep, Uri, WarmUp
+from themes import ThemeFile
+from tui import format as fmt
+from tui.drawing import Drawing
+from tui.help import HELP
+from tui.messages import (
+    FigureDrawn,
+    JobEnded,
+    ProgressMade,
+    RowChosen,
+    RowHighlighted,
+    SweepArrived,
+)
+from tui.outline import Outline
+from tui.palette import make_palette
+from tui.screens.inspector import InspectorScreen
+from tui.screens.reference import ReferencePrompt
+from tui.screens.text import TextScreen
+from tui.session import Session, keep_matching
+from tui.theme import textual_theme
+from tui.widgets.detail import DetailView
+
+SETTLE_SECONDS = 0.12
+"""The cursor rests this long before the detail follows it: one repaint per settled selection."""
+
+REFRESH_SECONDS = 0.25
+"""While a sweep runs, the change column is painted again at most this often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for.
+
+    Attributes:
+        model: the model.
+        reference: what to compare it with, or None.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        theme: the theme.
+        ascii_only: draw with ASCII alone.
+        colorless: let no colour carry meaning.
+    """
+
+    model: Uri
+    reference: Uri | None
+    device: str
+    theme: ThemeFile
+    ascii_only: bool = False
+    colorless: bool = False
+
+
+class LamellaApp(App[None]):
+    """The inspector.
+
+    Args:
+        options: what was asked for.
+        backend: where jobs run; the app closes it.
+        opening: the ticket of the `OpenModel` job, if it was submitted already.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "lamella"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "quit", id="app.quit", show=False, priority=True),
+    ]
+
+    def __init__(self, options: Options, backend: Backend, opening: Ticket | None = None) -> None:
+        super().__init__()
+        self.options = options
+        self.backend = backend
+        self.session = Session()
+        self.palette = make_palette(options.theme, options.ascii_only, options.colorless)
+        self.drawing = Drawing(self.session, self.palette)
+        self.reference = options.reference
+        self.device = "cpu" if options.device == "auto" else options.device
+        self._opening = opening
+        self._tickets: dict[str, tuple[int, Ticket]] = {}
+        self._requests = 0
+        self._drawings = 0
+        self._settling: Timer | None = None
+        self._refreshing: Timer | None = None
+        self._sweep_started = 0.0
+        self._row: Row | None = None
+        self._slice = 0
+        self._retried = False
+        self.register_theme(textual_theme(options.theme))
+
+    # Start
+
+    def on_mount(self) -> None:
+        """Show the frame and open the model."""
+        self.theme = self.options.theme.name
+        self.push_screen(InspectorScreen(self.palette, self.session.change))
+        self.call_after_refresh(self._open)
+
+    @property
+    def inspector(self) -> InspectorScreen:
+        """The main screen, also while another is above it."""
+        for screen in self.screen_stack:
+            if isinstance(screen, InspectorScreen):
+                return screen
+        raise RuntimeError("the main screen is not mounted yet")
+
+    def _open(self) -> None:
+        self._show_title()
+        self.inspector.status.say("opening the model")
+        self._submit("open", OpenModel(self.options.model), self._opening)
+        self._opening = None
+
+    # Jobs
+
+    def _submit(
+        self,
+        role: str,
+        job: Any,
+        ticket: Ticket | None = None,
+        parts: Callable[[int, Any], None] | None = None,
+    ) -> None:
+        """Start a job for a role; one that runs for the same role is cancelled."""
+        self._cancel(role)
+        self._requests += 1
+        number = self._requests
+        if ticket is None:
+            ticket = self.backend.submit(
+                job,
+                lambda progress: self._post(ProgressMade(role, number, progress)),
+                partial(parts, number) if parts else lambda part: None,
+            )
+        self._tickets[role] = (number, ticket)
+        ticket.future.add_done_callback(
+            lambda future: self._post(
+                JobEnded(
+                    role,
+                    number,
+                    None if future.exception() else future.result(),
+                    future.exception(),
+                )
+            )
+        )
+
+    def _post(self, message: Any) -> None:
+        """From any thread; the app may be closing."""
+        if self.is_running:
+            self.post_message(message)
+
+    def _cancel(self, role: str) -> None:
+        number_ticket = self._tickets.pop(role, None)
+        if number_ticket is not None:
+            number_ticket[1].cancel()
+
+    def _wanted(self, role: str, number: int) -> bool:
+        return role in self._tickets and self._tickets[role][0] == number
+
+    @on(JobEnded)
+    def job_ended(self, message: JobEnded) -> None:
+        """Take a result, or say why there is none."""
+        if not self._wanted(message.role, message.number):
+            return
+        del self._tickets[message.role]
+        if message.error is None:
+            getattr(self, f"_on_{message.role}")(message.result)
+        elif not isinstance(message.error, Cancelled):
+            self._failed(message.role, message.error)
+
+    def _failed(self, role: str, error: BaseException) -> None:
+        text = str(error)
+        if role == "open":
+            self.inspector.tree_view.hint("")
+            self._draw_message("cannot open the model", [text])
+            self.inspector.status.say("press q to quit", "note")
+        elif role == "types":
+            self.inspector.status.say(f"module types are not known: {text}", "note")
+        elif role == "sweep" and isinstance(error, WorkerDied) and not self._retried:
+            self._retried = True
+            self.notify(text, title="sweep interrupted; going on", severity="warning")
+            self._start_sweep()
+        elif role == "inspect":
+            self._draw_message(
+                self._row.path if self._row else "", [text, "Press Enter to try again."]
+            )
+        else:
+            self.inspector.status.say(text, "note")
+            self.notify(clean(text, 400), severity="error", markup=False)
+
+    def _on_open(self, listing: Any) -> None:
+        self.session.open(listing)
+        tree_view = self.inspector.tree_view
+        tree_view.show(Outline(listing.tree), clean(listing.title, 60))
+        self._say_ready()
+        self._show_title()
+        if listing.has_config:
+            self._submit("types", FindTypes(listing.uri))
+        self._submit("warm", WarmUp())
+        if self.reference is not None:
+            self._pair()
+
+    def _on_warm(self, _: None) -> None:
+        pass
+
+    def _on_types(self, listing: Any) -> None:
+        if listing.tree.untyped or self.session.listing is None:
+            self._say_ready(listing.note)
+            return
+        tree_view = self.inspector.tree_view
+        key = tree_view.current_key()
+        self.session.open(listing)
+        if tree_view.outline is not None:
+            tree_view.outline.replace_tree(listing.tree)
+            self._apply_filter()
+            tree_view.lines_changed(key)
+        self._say_ready()
+
+    # Reference and sweep
+
+    def action_ask_reference(self) -> None:
+        """Ask what to compare with."""
+        start = str(self.reference or "")
+        if not start and isinstance(self.options.model, str):
+            parent = Path(self.options.model).expanduser().parent
+            start = f"{parent}/" if parent.is_dir() else ""
+
+        def answered(path: str | None) -> None:
+            if path:
+                self.reference = path
+                self._pair()
+
+        self.push_screen(ReferencePrompt(start), answered)
+
+    def _pair(self) -> None:
+        if self.reference is not None and self.session.listing is not None:
+            self._cancel("sweep")
+            self.inspector.status.say("opening the reference")
+            self._submit("pair", PairUp(self.options.model, self.reference))
+
+    def _on_pair(self, pairs: Any) -> None:
+        self.session.pair(pairs)
+        self._show_title()
+        self._retried = False
+        self._start_sweep()
+        self._inspect_now()
+
+    def _start_sweep(self) -> None:
+        self._sweep_started = monotonic()
+        job = Sweep(self.options.model, self.reference, self.device, done=self.session.done)
+        self._submit("sweep", job, parts=self._part)
+
+    def _part(self, number: int, part: Any) -> None:
+        self._post(SweepArrived(number, part))
+
+    @on(SweepArrived)
+    def sweep_arrived(self, message: SweepArrived) -> None:
+        """Take in summaries, and paint them soon."""
+        if self._wanted("sweep", message.number) or self._wanted("some", message.number):
+            self.session.put(message.part)
+            if self._refreshing is None:
+                self._refreshing = self.set_timer(REFRESH_SECONDS, self._refresh_changes)
+
+    def _refresh_changes(self) -> None:
+        self._refreshing = None
+        self.inspector.tree_view.changes_arrived()
+        if self.drawing.shows_overview:
+            self._draw()
+
+    def _on_sweep(self, total: int) -> None:
+        self._refresh_changes()
+        self._say_ready()
+
+    def _on_some(self, total: int) -> None:
+        self._refresh_changes()
+        self._say_ready()
+
+    @on(ProgressMade)
+    def progress_made(self, message: ProgressMade) -> None:
+        """Show how far the sweep is."""
+        if not self._wanted(message.role, message.number):
+            return
+        progress, elapsed = message.progress, monotonic() - self._sweep_started
+        if message.role in ("sweep", "some") and elapsed > 0.15 and progress.bytes_done:
+            rate = progress.bytes_done / elapsed
+            left = (progress.bytes_total - progress.bytes_done) / rate
+            self.inspector.status.progress(
+                f"sweep {progress.done} of {progress.total} {progress.unit}",
+                progress.bytes_done / max(1, progress.bytes_total),
+                f"{fmt.size(int(rate))}/s  {fmt.duration(left)} left",
+            )
+
+    # Selection and detail
+
+    @on(RowHighlighted)
+    def row_highlighted(self, message: RowHighlighted) -> None:
+        """Let the cursor settle, then inspect what it is on."""
+        self._row = message.row
+        self._slice = 0
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLE_SECONDS, self._inspect_now)
+
+    @on(RowChosen)
+    def row_chosen(self, message: RowChosen) -> None:
+        """Inspect at once."""
+        self._row = message.row
+        self._inspect_now()
+
+    def _inspect_now(self) -> None:
+        row, listing = self._row, self.session.listing
+        if row is None or listing is None:
+            return
+        self.drawing.select(row, None)
+        if isinstance(row, Twig) and row.count == 1:
+            self._inspect_tensor(row)
+            return
+        self._cancel("inspect")
+        self._draw()
+        if self.session.pairs is None and not self._tickets.get("sweep"):
+            wanted = self.session.missing(row)
+            if wanted:
+                self._sweep_started = monotonic()
+                job = Sweep(self.options.model, None, self.device, wanted, background=False)
+                self._submit("some", job, parts=self._part)
+
+    def _inspect_tensor(self, row: Twig) -> None:
+        listing, pairs = self.session.listing, self.session.pairs
+        assert listing is not None
+        tensor = self.session.tensor_at(row.firsts[0])
+        refusal = self.drawing.refusal(row)
+        if refusal:
+            self._cancel("inspect")
+            self._draw_message(clean(row.path), refusal)
+            return
+        partner = pairs.reference_name[tensor] if pairs and pairs.status[tensor] == "pair" else None
+        job = Inspect(
+            model=self.options.model,
+            reference=self.reference if partner is not None else None,
+            name=listing.names[tensor],
+            reference_name=partner,
+            grid=self.drawing.grid(*self.inspector.detail.room),
+            slice_index=self._slice,
+            device=self.device,
+        )
+        self._submit("inspect", job)
+
+    def _on_inspect(self, detail: Any) -> None:
+        self.drawing.select(self._row, detail)
+        self._draw()
+
+    def action_next_slice(self, by: int) -> None:
+        """Look at another matrix of a 3-D tensor."""
+        count = self.drawing.slices
+        if count > 1 and isinstance(self._row, Twig):
+            self._slice = (self._slice + by) % count
+            self._inspect_tensor(self._row)
+
+    @on(DetailView.Resized)
+    def detail_resized(self) -> None:
+        """Draw again for the new size."""
+        if self._row is not None and self.session.listing is not None:
+            if self._settling is not None:
+                self._settling.stop()
+            self._settling = self.set_timer(SETTLE_SECONDS, self._inspect_now)
+
+    def _draw(self) -> None:
+        """Draw what is selected, on a thread: plots take tens of milliseconds."""
+        self._drawings += 1
+        number, room = self._drawings, self.inspector.detail.room
+
+        def draw() -> None:
+            self._post(FigureDrawn(number, self.drawing.figure(*room)))
+
+        self.run_worker(draw, thread=True, exclusive=True, group="draw", exit_on_error=True)
+
+    def _draw_message(self, title: str, text: list[str]) -> None:
+        self._drawings += 1
+        lines = self.drawing.message(title, text, self.inspector.detail.room[0])
+        self.inspector.detail.show(lines)
+
+    @on(FigureDrawn)
+    def figure_drawn(self, message: FigureDrawn) -> None:
+        """Show a drawing, unless another was asked for meanwhile."""
+        if message.number == self._drawings:
+            self.inspector.detail.show(message.lines)
+
+    # Filter, metric, help
+
+    @on(Input.Changed, "#filter")
+    def filter_changed(self) -> None:
+        """Keep the rows whose names match what was typed."""
+        tree_view = self.inspector.tree_view
+        key = tree_view.current_key()
+        self._apply_filter()
+        tree_view.lines_changed(key)
+
+    def _apply_filter(self) -> None:
+        outline, listing = self.inspector.tree_view.outline, self.session.listing
+        if outline is None or listing is None:
+            return
+        query = self.inspector.query_one("#filter", Input).value.strip()
+        outline.filter(keep_matching(listing.names, listing.tree.order, query) if query else None)
+        if query and not outline.lines:
+            self.inspector.status.say(f"no name holds {clean(query)!r}", "note")
+
+    def action_next_metric(self) -> None:
+        """Show the next metric."""
+        from inspect_core.delta.metrics import METRICS
+
+        if self.session.pairs is None:
+            self.notify("a metric needs a reference: press r")
+            return
+        keys = list(METRICS)
+        at = (keys.index(self.session.metric_key) + 1) % len(keys)
+        self.session.metric_key = keys[at]
+        self.session.version += 1
+        self.inspector.tree_view.changes_arrived()
+        self._show_title()
+        self._draw()
+
+    def action_show_warnings(self) -> None:
+        """Show all warnings."""
+        warnings = self._warnings()
+        self.push_screen(TextScreen("\n".join(warnings) if warnings else "nothing to warn of"))
+
+    def action_help(self) -> None:
+        """Show the help."""
+        self.push_screen(TextScreen(HELP))
+
+    async def action_quit(self) -> None:
+        """Stop everything and leave."""
+        self.exit()
+
+    def on_unmount(self) -> None:
+        """The backend ends with the app."""
+        self.backend.close()
+
+    # Title and status
+
+    def _warnings(self) -> list[str]:
+        listing, pairs = self.session.listing, self.session.pairs
+        found = list(listing.warnings) if listing else []
+        if pairs is not None:
+            found += [f"reference: {warning}" for warning in pairs.warnings]
+            unpaired = [
+                (s, r) for s, r in zip(pairs.status, pairs.reason, strict=True) if s != "pair"
+            ]
+            found += [f"{clean(reason)}" for _, reason in unpaired[:200]]
+            if pairs.removed:
+                names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
+                found.append(f"only in the reference ({len(pairs.removed)}): {names}")
+        return found
+
+    def _say_ready(self, note: str = "") -> None:
+        if "sweep" in self._tickets or "some" in self._tickets:
+            return
+        listing, pairs = self.session.listing, self.session.pairs
+        if listing is None:
+            return
+        count = len(self._warnings())
+        text = note or listing.note
+        if pairs is not None:
+            paired = pairs.status.count("pair")
+            text = f"{paired} of {len(listing.names)} tensors compared" + (
+                f"  {text}" if text else ""
+            )
+        elif self.reference is None:
+            text = text or "no reference: press r, or start with --ref BASE"
+        if count:
+            text += f"  {count} warning{'s' if count > 1 else ''}: w to read"
+        self.inspector.status.say(clean(text, 400), "note" if count else "muted")
+
+    def _show_title(self) -> None:
+        listing, pairs = self.session.listing, self.session.pairs
+        left = [("lamella", "type")]
+        right = self.device
+        if listing is not None:
+            totals = listing.tree.root.totals
+            left.append((clean(listing.title, 40), "module"))
+            if pairs is not None:
+                left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
+            parts = [f"{fmt.params(totals.params)} parameters", fmt.size(listing.nbytes)]
+            if pairs is not None:
+                parts.append(self.session.metric.name)
+            right = "  ".join([*parts, self.device])
+        self.inspector.title_bar.show(left, right)

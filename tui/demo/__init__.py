@@ -1,0 +1,9 @@
+"""The bundled pair: a small Llama trained on dictionary glosses, then on movie sentences."""
+
+from pathlib import Path
+
+
+def demo_pair() -> tuple[str, str]:
+    """Folders of the base and of its fine-tune."""
+    here = Path(__file__).parent
+    return str(here / "glosses"), str(here / "movies")

@@ -1,0 +1,164 @@
+"""From what is selected to the lines of the detail pane; runs on a thread, knows no widget."""
+
+from typing import TYPE_CHECKING
+
+from inspect_core.structure.branch import Branch, Row, Twig, spans
+from inspect_core.text import clean
+from tui import format as fmt
+from tui.palette import Palette
+from tui.session import Session
+
+if TYPE_CHECKING:
+    from textual.strip import Strip
+
+    from inspect_core.work.jobs import TensorDetail
+
+SIDE_COLUMNS = 26
+"""Width of the column of statistics beside a heatmap."""
+
+WIDE = 74
+"""From this width on statistics stand beside the heatmap, not below it."""
+
+
+class Drawing:
+    """Draws the selected row.
+
+    Args:
+        session: what is known.
+        palette: colours and glyphs.
+    """
+
+    def __init__(self, session: Session, palette: Palette) -> None:
+        self._session = session
+        self._palette = palette
+        self._selected: tuple[Row | None, TensorDetail | None] = (None, None)
+
+    def select(self, row: Row | None, detail: "TensorDetail | None") -> None:
+        """What to draw from now on."""
+        self._selected = (row, detail)
+
+    @property
+    def shows_overview(self) -> bool:
+        """Whether the drawing follows a sweep."""
+        row, detail = self._selected
+        return row is not None and detail is None
+
+    @property
+    def slices(self) -> int:
+        """How many matrices the selected tensor holds."""
+        detail = self._selected[1]
+        return detail.view.slices if detail else 1
+
+    def grid(self, width: int, height: int) -> tuple[int, int]:
+        """Rows and columns to pool a matrix to; half-blocks give two rows a line."""
+        columns = width - SIDE_COLUMNS if width >= WIDE else width
+        return max(2, 2 * (height - 4)), max(2, columns)
+
+    def refusal(self, row: Twig) -> list[str]:
+        """Why a single tensor cannot be drawn; empty if it can."""
+        from inspect_core.checkpoint.tensor_info import DTYPES
+
+        spec = row.leaf.spec
+        known = DTYPES.get(spec.dtype)
+        if not spec.stored:
+            owner = row.branch.module.tree.tied.get(row.anchor, "")
+            return [f"tied: it shares the values of {clean(owner)}, which is in the tree"]
+        if known is None or not known.comparable:
+            return [f"values of dtype {clean(spec.dtype)} are listed but not read"]
+        return []
+
+    def notes(self, row: Row) -> list[str]:
+        """What to know about a row, safe to show."""
+        pairs, found = self._session.pairs, []
+        if pairs is None:
+            return ["no reference: the values themselves. Press r, or start with --ref BASE"]
+        tensors = self._session.tensors_of(row)
+        reasons: dict[str, int] = {}
+        for tensor in tensors:
+            if pairs.status[tensor] != "pair":
+                reasons[pairs.reason[tensor]] = reasons.get(pairs.reason[tensor], 0) + 1
+        for reason, times in list(reasons.items())[:3]:
+            many = f" ({times} tensors)" if times > 1 else ""
+            found.append(f"{self._palette.glyphs.note} {clean(reason)}{many}")
+        if len(reasons) > 3:
+            found.append(f"{len(reasons) - 3} more reasons: w to read")
+        if len(tensors) == 1 and pairs.status[tensors[0]] == "pair":
+            partner = pairs.reference_name[tensors[0]] or ""
+            if pairs.reason[tensors[0]] != "same name":
+                found.append(f"compared with {clean(partner)}: {clean(pairs.reason[tensors[0]])}")
+        change = self._session.change(row)
+        if change.note:
+            found.append(f"{self._palette.glyphs.note} {clean(change.note)}")
+        return found
+
+    def figure(self, width: int, height: int) -> "list[Strip]":
+        """The lines for what is selected."""
+        row, detail = self._selected
+        if row is None:
+            return []
+        if detail is not None and isinstance(row, Twig):
+            from tui.figures import tensor_figure
+
+            spec = row.leaf.spec
+            return tensor_figure(
+                detail, spec.shape, spec.dtype, self.notes(row), self._palette, width, height
+            )
+        return self._overview(row, width, height)
+
+    def message(self, title: str, text: list[str], width: int) -> "list[Strip]":
+        """The lines of a state without a plot."""
+        from tui.figures import message_figure
+
+        return message_figure(
+            clean(title), [clean(part, 600) for part in text], self._palette, width
+        )
+
+    def _overview(self, row: Row, width: int, height: int) -> "list[Strip]":
+        import numpy as np
+
+        from inspect_core.structure.overview import overview
+        from tui.figures import overview_figure
+
+        sections = overview(row)
+        metric = self._session.metric
+        values = []
+        for section in sections:
+            grid = np.full((len(section.kinds), len(section.columns)), np.nan)
+            for i, cells in enumerate(section.cells):
+                for j, ordinals in enumerate(cells):
+                    summary = self._session.summary(_runs(ordinals)) if ordinals else None
+                    value = metric.value(summary) if summary is not None else None
+                    grid[i, j] = np.nan if value is None else value
+            values.append(grid)
+        return overview_figure(
+            clean(row.path) or clean(self._session.listing.title if self._session.listing else ""),
+            self._kind(row),
+            sections,
+            values,
+            metric,
+            self._session.summary(spans(row)),
+            self._session.pairs is not None,
+            self.notes(row),
+            self._palette,
+            width,
+            height,
+        )
+
+    def _kind(self, row: Row) -> str:
+        times = f" {self._palette.glyphs.times}{row.count}" if row.count > 1 else ""
+        if isinstance(row, Twig):
+            return f"{fmt.shape(row.leaf.spec.shape)} {clean(row.leaf.spec.dtype)}{times}"
+        assert isinstance(row, Branch)
+        amount = fmt.params(row.module.totals.params * row.count)
+        return f"{clean(row.module.type)}{times}  {amount}".strip()
+
+
+def _runs(ordinals: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Sorted ordinals as half-open runs."""
+    runs: list[tuple[int, int]] = []
+    for at in ordinals:
+        if runs and runs[-1][1] == at:
+            runs[-1] = (runs[-1][0], at + 1)
+        else:
+            runs.append((at, at + 1))
+    return runs

@@ -1,0 +1,82 @@
+"""Everything that is said between the parts of the app, in one place."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from textual.strip import Strip
+
+    from inspect_core.control import Progress
+    from inspect_core.structure.branch import Row
+    from inspect_core.work.jobs import SweepPart
+
+
+@dataclass
+class JobEnded(Message):
+    """A job of the backend ended.
+
+    Attributes:
+        role: what the app wanted it for: `open`, `types`, `pair`, `sweep`, `some` or `inspect`.
+        number: which request of that role; answers to older ones are not wanted any more.
+        result: its result, or None.
+        error: why there is none, or None. `Cancelled` where it was stopped.
+    """
+
+    role: str
+    number: int
+    result: Any
+    error: BaseException | None
+
+
+@dataclass
+class SweepArrived(Message):
+    """Some tensors were summarised."""
+
+    number: int
+    part: "SweepPart"
+
+
+@dataclass
+class ProgressMade(Message):
+    """A job went on."""
+
+    role: str
+    number: int
+    progress: "Progress"
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest progress of a job matters."""
+        return isinstance(message, ProgressMade) and message.role == self.role
+
+
+@dataclass
+class RowHighlighted(Message):
+    """The cursor of the tree rests on another row."""
+
+    row: "Row"
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest row matters."""
+        return isinstance(message, RowHighlighted)
+
+
+@dataclass
+class RowChosen(Message):
+    """Enter, or a second click, on a row."""
+
+    row: "Row"
+
+
+@dataclass
+class FigureDrawn(Message):
+    """The lines of a detail are ready.
+
+    Attributes:
+        number: which drawing; older ones are not wanted any more.
+        lines: the lines.
+    """
+
+    number: int
+    lines: "list[Strip]"

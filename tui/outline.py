@@ -1,0 +1,250 @@
+"""The visible lines of the tree: what is expanded, what is opened, what a filter keeps.
+
+Only lines that are on show exist. Open and expanded rows are remembered by the concrete
+path of their first member, so they survive a tree that is built again with types.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from inspect_core.structure.branch import Branch, Row, Twig
+from inspect_core.structure.tree import ModuleTree
+
+MOST_SIBLINGS = 500
+"""Lines shown of one parent's children; Enter on the line below shows as many more."""
+
+Key = tuple[str, bool]
+"""A row's first concrete path, and whether the row is a fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line.
+
+    Attributes:
+        row: what it stands for; None on a line that says how many are not shown.
+        depth: how far it is indented.
+        expandable: whether it has lines below.
+        expanded: whether they are shown.
+        hidden: lines not shown, on a `more` line.
+        parent: on a `more` line, whose children they are.
+    """
+
+    row: Row | None
+    depth: int
+    expandable: bool = False
+    expanded: bool = False
+    hidden: int = 0
+    parent: Key | None = None
+
+
+def key_of(row: Row) -> Key:
+    """What a row is remembered by."""
+    return row.anchor, isinstance(row, Branch) and row.folded
+
+
+class Outline:
+    """The lines of a tree.
+
+    Args:
+        tree: the tree; replace it with `replace_tree`.
+    """
+
+    def __init__(self, tree: ModuleTree) -> None:
+        self.root = Branch.root(tree)
+        self.lines: list[Line] = []
+        self._expanded: set[Key] = set()
+        self._opened: set[str] = set()
+        self._shown: dict[Key, int] = {}
+        self._kept: array[int] | None = None
+        self._expand_first_levels()
+        self.rebuild()
+
+    def _expand_first_levels(self) -> None:
+        """Expand the single path that leads to something with a choice, and that."""
+        branch = self.root
+        for _ in range(6):
+            self._expanded.add(key_of(branch))
+            inner = [child for child in branch.branches if not child.folded]
+            wide = [child for child in inner if child.module.children]
+            if len(branch.branches) > 8 or len(wide) != 1:
+                break
+            branch = wide[0]
+
+    def replace_tree(self, tree: ModuleTree) -> None:
+        """Show another tree over the same tensors; what was open stays open."""
+        self.root = Branch.root(tree)
+        self._kept = None
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Make all lines anew."""
+        self.lines = list(self._lines(self.root, 0))
+
+    def filter(self, keep: Sequence[bool] | None) -> None:
+        """Keep only rows with a tensor that is kept; `keep` is by ordinal, None keeps all."""
+        self._kept = None if keep is None else array("q", accumulate(keep, initial=0))
+        self.rebuild()
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a filter is on."""
+        return self._kept is not None
+
+    def index_of(self, key: Key) -> int | None:
+        """Where a row is shown; the row of its first member, or its fold, will do."""
+        other = (key[0], not key[1])
+        fallback = None
+        for at, line in enumerate(self.lines):
+            if line.row is not None:
+                own = key_of(line.row)
+                if own == key:
+                    return at
+                if own == other:
+                    fallback = at
+        return fallback
+
+    def toggle(self, at: int) -> None:
+        """Expand or collapse a line, or show more of a long list."""
+        line = self.lines[at]
+        if line.row is None and line.parent is not None:
+            self._shown[line.parent] = self._shown.get(line.parent, MOST_SIBLINGS) + MOST_SIBLINGS
+            self.rebuild()
+        elif line.row is not None and line.expandable:
+            self._splice(at, line.row, line.depth, expand=not line.expanded)
+
+    def expand(self, at: int) -> bool:
+        """Expand a line; False where there is nothing to expand."""
+        line = self.lines[at]
+        if not line.expandable or line.expanded:
+            return False
+        self.toggle(at)
+        return True
+
+    def collapse(self, at: int) -> int:
+        """Collapse a line, or go to its parent; the line the cursor belongs on."""
+        line = self.lines[at]
+        if line.expanded:
+            self.toggle(at)
+            return at
+        for above in range(at - 1, -1, -1):
+            if self.lines[above].depth < line.depth:
+                return above
+        return at
+
+    def open_fold(self, at: int) -> bool:
+        """Open a fold to its members, or close it again from the fold or a member."""
+        row = self.lines[at].row
+        if not isinstance(row, Branch) or row.parent is None:
+            return False
+        siblings = next((b for b in row.parent.branches if set(row.names) <= set(b.names)), None)
+        if siblings is None or not siblings.folded:
+            return False
+        self._opened ^= {siblings.anchor}
+        self.rebuild()
+        return True
+
+    def reveal(self, path: str) -> int | None:
+        """Expand down to a concrete path, or to the fold it is in; the line that shows it."""
+        branch, rest = self.root, path
+        while rest:
+            self._expanded.add(key_of(branch))
+            row, rest = _toward(branch, rest)
+            if isinstance(row, Branch):
+                branch = row
+            elif row is None:
+                return None
+            else:
+                self.rebuild()
+                return self.index_of(key_of(row))
+        self.rebuild()
+        return self.index_of(key_of(branch))
+
+    def _splice(self, at: int, row: Row, depth: int, expand: bool) -> None:
+        end = at + 1
+        while end < len(self.lines) and self.lines[end].depth > depth:
+            end += 1
+        if expand:
+            self._expanded.add(key_of(row))
+        else:
+            self._expanded.discard(key_of(row))
+        assert isinstance(row, Branch)
+        self.lines[at:end] = self._lines(row, depth, forced=expand)
+
+    def _lines(self, branch: Branch, depth: int, forced: bool | None = None) -> Iterator[Line]:
+        expandable = bool(
+            branch.module.leaves or branch.module.child_range[0] != branch.module.child_range[1]
+        )
+        expanded = expandable and self._is_expanded(branch, forced)
+        yield Line(branch, depth, expandable, expanded)
+        if not expanded:
+            return
+        key = key_of(branch)
+        most = self._shown.get(key, MOST_SIBLINGS)
+        total = len(branch.module.leaves) + len(branch.module.groups)
+        for made, row in enumerate(self._below(branch)):
+            if made >= most:
+                yield Line(None, depth + 1, hidden=total - made, parent=key)
+                return
+            if isinstance(row, Twig):
+                yield Line(row, depth + 1)
+            else:
+                yield from self._lines(row, depth + 1)
+
+    def _below(self, branch: Branch) -> Iterator[Row]:
+        for at in range(len(branch.module.leaves)):
+            twig = Twig(branch, at)
+            if self._matches(twig):
+                yield twig
+        for child in branch.branches:
+            kept = self._filtered(child)
+            if kept is None:
+                continue
+            if kept.folded and child.anchor in self._opened:
+                yield from kept.members()
+            else:
+                yield kept
+
+    def _is_expanded(self, branch: Branch, forced: bool | None) -> bool:
+        if forced is not None:
+            return forced
+        if self._kept is not None and not self._all_match(branch):
+            return True
+        return key_of(branch) in self._expanded
+
+    def _filtered(self, branch: Branch) -> Branch | None:
+        """The branch with only the members that match; None where none does."""
+        if self._kept is None or self._all_match(branch):
+            return branch
+        if not branch.folded:
+            return branch if self._matches(branch) else None
+        members = [member for member in branch.members() if self._matches(member)]
+        if not members:
+            return None
+        names = tuple([member.names[0] for member in members])
+        offsets = tuple([member.offsets[0] for member in members])
+        return Branch(branch.parent, names, offsets, branch.module)
+
+    def _matches(self, row: Row) -> bool:
+        kept, width = self._kept, row.width
+        return kept is None or any(kept[first + width] > kept[first] for first in row.firsts)
+
+    def _all_match(self, row: Row) -> bool:
+        kept, width = self._kept, row.width
+        return kept is None or all(
+            kept[first + width] - kept[first] == width for first in row.firsts
+        )
+
+
+def _toward(branch: Branch, rest: str) -> tuple[Row | None, str]:
+    """The row below a branch on the way to a relative path, and what is left of the path."""
+    for twig in branch.twigs:
+        if twig.leaf.name == rest:
+            return twig, ""
+    for child in branch.branches:
+        for name in child.names:
+            if rest == name or rest.startswith(f"{name}."):
+                return child, rest[len(name) + 1 :]
+    return None, rest

@@ -1,0 +1,1 @@
+"""Screens: they own the bindings and lay out the widgets."""

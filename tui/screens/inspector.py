@@ -1,0 +1,113 @@
+"""The main screen: the tree to the left, what is selected to the right."""
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+
+from tui.messages import RowChosen
+from tui.palette import Palette
+from tui.widgets.bars import StatusLine, TitleBar
+from tui.widgets.detail import DetailView
+from tui.widgets.module_tree import ChangeOf, ModuleTreeView
+
+ONE_PANE = 100
+"""Below this width one pane is shown at a time."""
+
+
+class InspectorScreen(Screen[None]):
+    """Lays out the panes and owns their keys; the app does the work."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (ONE_PANE, "-two-panes")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", id="screen.filter", key_display="/", tooltip="Keep rows whose names hold all words"),
+        Binding("m", "app.next_metric", "metric", id="screen.metric", tooltip="Show another metric"),
+        Binding("r", "app.ask_reference", "reference", id="screen.reference", tooltip="Compare with another checkpoint"),
+        Binding("w", "app.show_warnings", "warnings", id="screen.warnings", show=False),
+        Binding("right_square_bracket", "app.next_slice(1)", "next slice", id="screen.next_slice", show=False),
+        Binding("left_square_bracket", "app.next_slice(-1)", "previous slice", id="screen.previous_slice", show=False),
+        Binding("tab", "other_pane", "pane", id="screen.pane", show=False, priority=True),
+        Binding("escape", "back", "back", id="screen.back", show=False),
+        Binding("question_mark", "app.help", "help", id="screen.help", key_display="?"),
+        Binding("q", "app.quit", "quit", id="screen.quit"),
+    ]  # fmt: skip
+
+    def __init__(self, palette: Palette, change_of: ChangeOf) -> None:
+        super().__init__()
+        self._palette = palette
+        self._change_of = change_of
+
+    def compose(self) -> ComposeResult:
+        """Title, panes, filter, status, keys."""
+        yield TitleBar(self._palette, id="title")
+        with Horizontal(id="panes"):
+            yield ModuleTreeView(self._palette, self._change_of, id="tree")
+            yield DetailView(id="detail")
+        yield Input(placeholder="names that hold all of these words", id="filter")
+        yield StatusLine(self._palette, id="status")
+        yield Footer(show_command_palette=False)
+
+    @property
+    def tree_view(self) -> ModuleTreeView:
+        """The tree."""
+        return self.query_one(ModuleTreeView)
+
+    @property
+    def detail(self) -> DetailView:
+        """The detail pane."""
+        return self.query_one(DetailView)
+
+    @property
+    def status(self) -> StatusLine:
+        """The status line."""
+        return self.query_one(StatusLine)
+
+    @property
+    def title_bar(self) -> TitleBar:
+        """The title bar."""
+        return self.query_one(TitleBar)
+
+    def on_mount(self) -> None:
+        """Begin in the tree."""
+        self.tree_view.focus()
+
+    @on(RowChosen)
+    def go_to_detail(self) -> None:
+        """Enter on a row: with one pane, show its detail."""
+        if self.has_class("-one-pane"):
+            self._show_detail(True)
+
+    def action_other_pane(self) -> None:
+        """Go to the other pane."""
+        self._show_detail(not self.detail.has_focus)
+
+    def action_back(self) -> None:
+        """Leave the filter, or go back to the tree."""
+        field = self.query_one("#filter", Input)
+        if field.has_class("-open"):
+            field.remove_class("-open")
+            field.value = ""
+        self._show_detail(False)
+
+    def action_filter(self) -> None:
+        """Begin to type a filter."""
+        self._show_detail(False)
+        field = self.query_one("#filter", Input)
+        field.add_class("-open")
+        field.focus()
+
+    @on(Input.Submitted, "#filter")
+    def keep_filter(self) -> None:
+        """Enter in the filter: go on in the tree, with the filter kept."""
+        field = self.query_one("#filter", Input)
+        if not field.value:
+            field.remove_class("-open")
+        self.tree_view.focus()
+
+    def _show_detail(self, show: bool) -> None:
+        self.set_class(show, "-detail")
+        (self.detail if show else self.tree_view).focus()

@@ -1,0 +1,222 @@
+"""What the app knows: the model, its reference, what was compared, and what to show of it.
+
+One place for state, without a terminal. Widgets are given values from here; the app tells
+it what arrived. numpy is imported only once there is something to compare.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from inspect_core.structure.branch import Branch, Row, spans
+from inspect_core.structure.fold import short_names
+from inspect_core.structure.tree import ModuleTree
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from inspect_core.delta.metrics import Metric
+    from inspect_core.delta.summary import Summary
+    from inspect_core.delta.table import SummaryTable
+    from inspect_core.work.jobs import Listing, PairListing, SweepPart
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the change column says of a row.
+
+    Attributes:
+        status: `pending`, `same`, `changed`, `new`, `mismatch`, `unsupported` or `none`.
+        value: the metric, where it is defined.
+        note: something to know about the row, e.g. which members of a fold did not move.
+    """
+
+    status: str
+    value: float | None = None
+    note: str = ""
+
+
+@dataclass
+class Session:
+    """The state of one run of the app.
+
+    Attributes:
+        listing: the opened model, or None while it opens.
+        pairs: which tensors answer which, or None without a reference.
+        table: summaries by ordinal, or None before anything was compared.
+        metric_key: the metric on show.
+        version: grows with every change that a view could show.
+    """
+
+    listing: "Listing | None" = None
+    pairs: "PairListing | None" = None
+    table: "SummaryTable | None" = None
+    metric_key: str = "rel_l2"
+    version: int = 0
+    _ordinal_of: "NDArray[np.int64] | None" = None
+    _changes: dict[object, Change] = field(default_factory=dict)
+    _changes_version: int = -1
+
+    @property
+    def tree(self) -> ModuleTree | None:
+        """The tree on show."""
+        return self.listing.tree if self.listing else None
+
+    def open(self, listing: "Listing") -> None:
+        """A model was opened, or opened again with types."""
+        old = self.listing
+        self.listing = listing
+        if old is not None and self.table is not None and old.names == listing.names:
+            self.table = self.table.reordered(self._ordinals()[_order(listing.tree)])
+        else:
+            self.table = None
+        self._ordinal_of = None
+        self.version += 1
+
+    def pair(self, pairs: "PairListing | None") -> None:
+        """A reference was opened (or taken away): nothing is compared yet."""
+        self.pairs = pairs
+        self.table = None
+        self.version += 1
+
+    def put(self, part: "SweepPart") -> None:
+        """Some tensors were summarised."""
+        import numpy as np
+
+        if self.table is None:
+            from inspect_core.delta.table import SummaryTable
+
+            assert self.listing is not None
+            self.table = SummaryTable(len(self.listing.names))
+        ordinals = self._ordinals()[np.asarray(part.tensors, np.int64)]
+        self.table.put(ordinals, part.rows)
+        self.version += 1
+
+    def tensor_at(self, ordinal: int) -> int:
+        """Index in the listing of the tensor at an ordinal."""
+        assert self.listing is not None
+        return self.listing.tree.order[ordinal]
+
+    def tensors_of(self, row: Row) -> list[int]:
+        """Indices in the listing of all tensors of a row."""
+        assert self.listing is not None
+        order = self.listing.tree.order
+        return [tensor for start, stop in spans(row) for tensor in order[start:stop]]
+
+    def missing(self, row: Row) -> tuple[int, ...]:
+        """Those tensors of a row that can be summarised and were not yet."""
+        seen = None if self.table is None else self.table.seen[self._ordinals()]
+        return tuple(
+            tensor
+            for tensor in self.tensors_of(row)
+            if (self.pairs is None or self.pairs.status[tensor] == "pair")
+            and (seen is None or not seen[tensor])
+        )
+
+    @property
+    def done(self) -> frozenset[int]:
+        """Indices of the tensors that were summarised."""
+        if self.table is None:
+            return frozenset()
+        import numpy as np
+
+        return frozenset(np.flatnonzero(self.table.seen[self._ordinals()]).tolist())
+
+    @property
+    def metric(self) -> "Metric":
+        """The metric on show; of a model without a reference, its values' root mean square."""
+        from inspect_core.delta.metrics import METRICS, VALUE_METRIC
+
+        return METRICS[self.metric_key] if self.pairs is not None else VALUE_METRIC
+
+    def summary(self, runs: list[tuple[int, int]]) -> "Summary | None":
+        """The merged summary of runs of ordinals; None before anything there was compared."""
+        if self.table is None or not self.table.seen_in(runs):
+            return None
+        return self.table.summary(runs)
+
+    def change(self, row: Row) -> Change:
+        """What the change column says of a row, worked out once a version."""
+        if self.pairs is None:
+            return Change("none")
+        if self._changes_version != self.version:
+            self._changes.clear()
+            self._changes_version = self.version
+        runs = tuple(spans(row))
+        key = (runs, len(row.names) if isinstance(row, Branch) else 0)
+        found = self._changes.get(key)
+        if found is None:
+            found = self._changes[key] = self._change(row, list(runs))
+        return found
+
+    def _change(self, row: Row, runs: list[tuple[int, int]]) -> Change:
+        if not runs:
+            return Change("none")
+        summary = self.summary(runs)
+        if summary is None:
+            return Change(self._uncompared(runs))
+        note = self._odd_members(row) if isinstance(row, Branch) and row.folded else ""
+        if summary.changed == 0:
+            return Change("same", 0.0, note)
+        return Change("changed", self.metric.value(summary), note)
+
+    def _uncompared(self, runs: list[tuple[int, int]]) -> str:
+        assert self.pairs is not None and self.listing is not None
+        order, status = self.listing.tree.order, self.pairs.status
+        found = {status[tensor] for start, stop in runs for tensor in order[start:stop]}
+        if "pair" in found:
+            return "pending"
+        for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
+            if wire in found:
+                return shown
+        return "new"
+
+    def _odd_members(self, row: Row) -> str:
+        """Which members of a fold differ from the others: still ones, or one that moved most."""
+        if not isinstance(row, Branch) or row.count > MOST_MEMBERS:
+            return ""
+        members = row.members()
+        found = [self.summary(spans(member)) for member in members]
+        if any(summary is None for summary in found):
+            return ""
+        still = [m.names[0] for m, s in zip(members, found, strict=True) if s and not s.changed]
+        moved = [m.names[0] for m, s in zip(members, found, strict=True) if s and s.changed]
+        if still and moved:
+            return f"{short_names(still)} unchanged, {short_names(moved)} changed"
+        values = [self.metric.value(summary) or 0.0 for summary in found if summary]
+        middle, most = sorted(values)[len(values) // 2], max(values)
+        if len(values) > 2 and most > ODD_FACTOR * middle > 0.0:
+            return f"{members[values.index(most)].names[0]} moved most"
+        return ""
+
+    def _ordinals(self) -> "NDArray[np.int64]":
+        """Ordinal of each tensor of the listing."""
+        if self._ordinal_of is None:
+            import numpy as np
+
+            assert self.listing is not None
+            order = _order(self.listing.tree)
+            self._ordinal_of = np.empty(len(order), np.int64)
+            self._ordinal_of[order] = np.arange(len(order))
+        return self._ordinal_of
+
+
+MOST_MEMBERS = 300
+"""A fold of more members than this is not searched for odd ones."""
+
+ODD_FACTOR = 3.0
+"""A member is odd when it moved this many times as much as the middle one."""
+
+
+def _order(tree: ModuleTree) -> "NDArray[np.int64]":
+    import numpy as np
+
+    return np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)
+
+
+def keep_matching(names: list[str], order: "array[int]", query: str) -> list[bool]:
+    """Which ordinals have a name that holds all words of the query, in any letter case."""
+    words = query.lower().split()
+    hits = [all(word in name for word in words) for name in map(str.lower, names)]
+    return [hits[tensor] for tensor in order]

@@ -1,0 +1,19 @@
+"""A theme file as Textual knows themes."""
+
+from textual.theme import Theme
+
+from themes import ThemeFile
+
+_UI = ("primary", "secondary", "warning", "error", "success", "accent", "foreground",
+       "background", "surface", "panel", "boost")  # fmt: skip
+
+
+def textual_theme(theme: ThemeFile) -> Theme:
+    """The theme with its state colours as CSS variables, e.g. `$state-tunable`."""
+    colors = {name: theme.ui[name] for name in _UI if name in theme.ui}
+    return Theme(
+        name=theme.name,
+        dark=theme.dark,
+        variables={f"state-{state}": color for state, color in theme.states.items()},
+        **colors,
+    )
