@@ -13,11 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.timer import Timer
 from textual.widgets import Input
 
+from inspect_core.devices import gpu_likely
 from inspect_core.errors import Cancelled
 from inspect_core.structure.branch import Row, Twig
 from inspect_core.text import clean
 from inspect_core.work.backend import Backend, Ticket, WorkerDied
-from inspect_core.work.jobs import FindTypes, Inspect, OpenModel, PairUp, Sweep, Uri, WarmUp
+from inspect_core.work.jobs import FindDevice, FindTypes, Inspect, OpenModel, PairUp, Sweep, Uri, WarmUp
 from themes import ThemeFile
 from tui import format as fmt
 from tui.drawing import Drawing
@@ -187,6 +188,14 @@ class LamellaApp(App[None]):
             self.inspector.tree_view.hint("")
             self._draw_message("cannot open the model", [text])
             self.inspector.status.say("press q to quit", "note")
+        elif role == "device":
+            self.inspector.status.say(f"no GPU is used: {text}", "note")
+        elif role in ("sweep", "some", "inspect") and self.device != "cpu":
+            # Another process may have taken the GPU's memory; the CPU is always there.
+            self.device = "cpu"
+            self._show_title()
+            self.notify(f"{text}. The CPU takes over.", severity="warning", markup=False)
+            self._pair() if role == "sweep" else self._inspect_now()
         elif role == "types":
             self.inspector.status.say(f"module types are not known: {text}", "note")
         elif role == "sweep" and isinstance(error, WorkerDied) and not self._retried:
@@ -210,11 +219,17 @@ class LamellaApp(App[None]):
         if listing.has_config:
             self._submit("types", FindTypes(listing.uri))
         self._submit("warm", WarmUp())
+        if self.options.device == "auto" and gpu_likely():
+            self._submit("device", FindDevice())
         if self.reference is not None:
             self._pair()
 
     def _on_warm(self, _: None) -> None:
         pass
+
+    def _on_device(self, device: str) -> None:
+        self.device = device
+        self._show_title()
 
     def _on_types(self, listing: Any) -> None:
         if listing.tree.untyped or self.session.listing is None:

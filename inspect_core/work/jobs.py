@@ -198,6 +198,26 @@ class WarmUp:
 
 
 @dataclass(frozen=True, slots=True)
+class FindDevice:
+    """Ask torch for the best device."""
+
+    needs_torch: bool = field(default=True, init=False)
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=60.0, init=False)
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return "looking for a GPU"
+
+    def run(self, context: Context) -> str:
+        """See `Job.run`."""
+        from inspect_core.devices import best_device
+
+        return best_device()
+
+
+@dataclass(frozen=True, slots=True)
 class PairListing:
     """Which tensor of the reference answers which of the model, as columns.
 
