@@ -1,1 +1,82 @@
-"""Inspect checkpoints: structure, differences, and the jobs that compute them. Knows no terminal."""
+"""Inspect checkpoints: structure, differences, and the jobs that compute them. Knows no terminal.
+
+    from inspect_core import diff, module_tree, open_checkpoint
+
+Nothing heavy is imported before it is used: not numpy, numba or torch.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from inspect_core.checkpoint import open_checkpoint
+    from inspect_core.report import DiffReport, DiffSummary, TensorReport, diff, to_json
+    from inspect_core.structure.tree import ModuleTree
+
+__all__ = [
+    "DiffReport",
+    "DiffSummary",
+    "ModuleTree",
+    "TensorReport",
+    "diff",
+    "module_tree",
+    "open_checkpoint",
+    "to_json",
+]
+
+_HOMES = {
+    "DiffReport": "inspect_core.report",
+    "DiffSummary": "inspect_core.report",
+    "ModuleTree": "inspect_core.structure.tree",
+    "TensorReport": "inspect_core.report",
+    "diff": "inspect_core.report",
+    "open_checkpoint": "inspect_core.checkpoint",
+    "to_json": "inspect_core.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def module_tree(
+    model: "torch.nn.Module | str | os.PathLike[str] | Sequence[str]", types: bool = True
+) -> "ModuleTree":
+    """The folded tree of a live model, or of a checkpoint's headers.
+
+    Args:
+        model: a live module, or what `open_checkpoint` takes.
+        types: find a checkpoint's module types by building its config's model on the meta
+            device, in this process; that imports torch, and has no time limit. Where it
+            cannot be built the tree comes from names alone, and `untyped` says so.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read.
+    """
+    if not isinstance(model, str | os.PathLike | Sequence):
+        from inspect_core.structure.from_modules import tree_of_model
+
+        return tree_of_model(model)
+    from inspect_core.checkpoint import open_checkpoint
+    from inspect_core.structure.build import NO_FACTS
+    from inspect_core.work.jobs import listing_of
+
+    with open_checkpoint(model) as checkpoint:
+        facts = NO_FACTS
+        if types and checkpoint.config is not None:
+            from inspect_core.structure.meta import facts_from_config
+
+            facts, _ = facts_from_config(checkpoint.config, list(checkpoint.tensors))
+        return listing_of(checkpoint, facts).tree

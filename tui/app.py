@@ -18,7 +18,16 @@ from inspect_core.errors import Cancelled
 from inspect_core.structure.branch import Row, Twig
 from inspect_core.text import clean
 from inspect_core.work.backend import Backend, Ticket, WorkerDied
-from inspect_core.work.jobs import FindDevice, FindTypes, Inspect, OpenModel, PairUp, Sweep, Uri, WarmUp
+from inspect_core.work.jobs import (
+    FindDevice,
+    FindTypes,
+    Inspect,
+    OpenModel,
+    PairUp,
+    Sweep,
+    Uri,
+    WarmUp,
+)
 from themes import ThemeFile
 from tui import format as fmt
 from tui.drawing import Drawing

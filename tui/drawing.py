@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from inspect_core.work.jobs import TensorDetail
 
-SIDE_COLUMNS = 26
-"""Width of the column of statistics beside a heatmap."""
-
-WIDE = 74
-"""From this width on statistics stand beside the heatmap, not below it."""
-
 
 class Drawing:
     """Draws the selected row.
@@ -50,9 +44,10 @@ class Drawing:
         return detail.view.slices if detail else 1
 
     def grid(self, width: int, height: int) -> tuple[int, int]:
-        """Rows and columns to pool a matrix to; half-blocks give two rows a line."""
-        columns = width - SIDE_COLUMNS if width >= WIDE else width
-        return max(2, 2 * (height - 4)), max(2, columns)
+        """Rows and columns to pool a matrix to, for a pane of a size."""
+        from tui.figures.tensor import grid_for
+
+        return grid_for(width, height)
 
     def refusal(self, row: Twig) -> list[str]:
         """Why a single tensor cannot be drawn; empty if it can."""
@@ -97,7 +92,7 @@ class Drawing:
         if row is None:
             return []
         if detail is not None and isinstance(row, Twig):
-            from tui.figures import tensor_figure
+            from tui.figures.tensor import tensor_figure
 
             spec = row.leaf.spec
             return tensor_figure(
@@ -107,7 +102,7 @@ class Drawing:
 
     def message(self, title: str, text: list[str], width: int) -> "list[Strip]":
         """The lines of a state without a plot."""
-        from tui.figures import message_figure
+        from tui.figures.message import message_figure
 
         return message_figure(
             clean(title), [clean(part, 600) for part in text], self._palette, width
@@ -117,7 +112,7 @@ class Drawing:
         import numpy as np
 
         from inspect_core.structure.overview import overview
-        from tui.figures import overview_figure
+        from tui.figures.overview import overview_figure
 
         sections = overview(row)
         metric = self._session.metric

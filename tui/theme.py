@@ -1,5 +1,7 @@
 """A theme file as Textual knows themes."""
 
+from typing import Any
+
 from textual.theme import Theme
 
 from themes import ThemeFile
@@ -10,7 +12,7 @@ _UI = ("primary", "secondary", "warning", "error", "success", "accent", "foregro
 
 def textual_theme(theme: ThemeFile) -> Theme:
     """The theme with its state colours as CSS variables, e.g. `$state-tunable`."""
-    colors = {name: theme.ui[name] for name in _UI if name in theme.ui}
+    colors: dict[str, Any] = {name: theme.ui[name] for name in _UI if name in theme.ui}
     return Theme(
         name=theme.name,
         dark=theme.dark,

@@ -24,17 +24,44 @@ class InspectorScreen(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (ONE_PANE, "-two-panes")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "filter", id="screen.filter", key_display="/", tooltip="Keep rows whose names hold all words"),
-        Binding("m", "app.next_metric", "metric", id="screen.metric", tooltip="Show another metric"),
-        Binding("r", "app.ask_reference", "reference", id="screen.reference", tooltip="Compare with another checkpoint"),
+        Binding(
+            "slash",
+            "filter",
+            "filter",
+            id="screen.filter",
+            key_display="/",
+            tooltip="Keep rows whose names hold all words",
+        ),
+        Binding(
+            "m", "app.next_metric", "metric", id="screen.metric", tooltip="Show another metric"
+        ),
+        Binding(
+            "r",
+            "app.ask_reference",
+            "reference",
+            id="screen.reference",
+            tooltip="Compare with another checkpoint",
+        ),
         Binding("w", "app.show_warnings", "warnings", id="screen.warnings", show=False),
-        Binding("right_square_bracket", "app.next_slice(1)", "next slice", id="screen.next_slice", show=False),
-        Binding("left_square_bracket", "app.next_slice(-1)", "previous slice", id="screen.previous_slice", show=False),
+        Binding(
+            "right_square_bracket",
+            "app.next_slice(1)",
+            "next slice",
+            id="screen.next_slice",
+            show=False,
+        ),
+        Binding(
+            "left_square_bracket",
+            "app.next_slice(-1)",
+            "previous slice",
+            id="screen.previous_slice",
+            show=False,
+        ),
         Binding("tab", "other_pane", "pane", id="screen.pane", show=False, priority=True),
         Binding("escape", "back", "back", id="screen.back", show=False),
         Binding("question_mark", "app.help", "help", id="screen.help", key_display="?"),
         Binding("q", "app.quit", "quit", id="screen.quit"),
-    ]  # fmt: skip
+    ]
 
     def __init__(self, palette: Palette, change_of: ChangeOf) -> None:
         super().__init__()

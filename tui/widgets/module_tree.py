@@ -33,7 +33,13 @@ class ModuleTreeView(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "inspect", id="tree.choose", tooltip="Look at this node"),
         Binding("space", "fold", "fold", id="tree.toggle", tooltip="Show or hide what is below"),
-        Binding("o", "open_fold", "members", id="tree.members", tooltip="Open a fold to its members, or close it"),
+        Binding(
+            "o",
+            "open_fold",
+            "members",
+            id="tree.members",
+            tooltip="Open a fold to its members, or close it",
+        ),
         Binding("up,k", "move(-1)", "up", id="tree.up", show=False),
         Binding("down,j", "move(1)", "down", id="tree.down", show=False),
         Binding("pageup,ctrl+b", "page(-1)", "page up", id="tree.page_up", show=False),
@@ -42,7 +48,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
         Binding("end,G", "edge(1)", "bottom", id="tree.bottom", show=False),
         Binding("left,h", "collapse", "collapse", id="tree.collapse", show=False),
         Binding("right,l", "expand", "expand", id="tree.expand", show=False),
-    ]  # fmt: skip
+    ]
 
     cursor: reactive[int] = reactive(0)
 

@@ -1,0 +1,323 @@
+"""What changed between two checkpoints, as plain values, and as JSON.
+
+Numbers that are not defined are None, and `null` in JSON: a metric of what was not
+compared, a ratio to zero, a sum that left the range of float64. There is no NaN.
+"""
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.control import Control
+from inspect_core.pairing import Match, pair_tensors
+
+if TYPE_CHECKING:
+    from inspect_core.delta.summary import Summary
+    from inspect_core.delta.table import SummaryTable
+
+Uri = str | os.PathLike[str] | Sequence[str]
+"""What names a model; see `open_checkpoint`."""
+
+TensorStatus = Literal[
+    "changed", "identical", "added", "removed", "shape_mismatch", "unsupported"
+]  # fmt: skip
+STATUSES: tuple[TensorStatus, ...] = get_args(TensorStatus)
+"""Every status, in the order in which they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorReport:
+    """One tensor: how it was paired, and by how much it differs.
+
+    `changed` and `identical` have been compared value by value. Identical are the same bits
+    of the same dtype (NaN too), and equal values where both are numbers: 0.0 equals -0.0, and
+    a BF16 value equals the F32 value it came from. All metrics of other statuses are None.
+
+    Attributes:
+        name: exact name in the model; of a removed tensor, in the reference.
+        reference_name: exact name in the reference; None where it is added.
+        status: see above; `added` is in the model only, `removed` in the reference only,
+            `shape_mismatch` and `unsupported` have a partner and cannot be compared.
+        reason: the rule that paired it, or what is in the way; foreign text inside.
+        shape: sizes in the model; of a removed tensor, in the reference.
+        dtype: storage dtype in the model; of a removed tensor, in the reference.
+        reference_dtype: storage dtype in the reference; None where it is added.
+        numel: number of elements of `shape`.
+        mean_abs: mean of |model - reference|, like all metrics over finite positions.
+        max_abs: largest |model - reference|.
+        l2: Frobenius norm of the difference.
+        rel_l2: `l2` over the norm of the reference; None where that is 0.
+        cosine: cosine of `angle`.
+        angle: between model and reference, radians; None where one of them is 0.
+        changed_fraction: share of positions whose values differ, of all positions.
+        nonfinite: positions where either side is NaN or infinite.
+    """
+
+    name: str
+    reference_name: str | None
+    status: TensorStatus
+    reason: str
+    shape: tuple[int, ...]
+    dtype: str
+    reference_dtype: str | None
+    numel: int
+    mean_abs: float | None = None
+    max_abs: float | None = None
+    l2: float | None = None
+    rel_l2: float | None = None
+    cosine: float | None = None
+    angle: float | None = None
+    changed_fraction: float | None = None
+    nonfinite: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffSummary:
+    """All tensors together.
+
+    Attributes:
+        counts: number of tensors of each of `STATUSES`.
+        numel: positions of all tensors that were compared.
+        parameters: elements of all tensors of the model, compared or not.
+        mean_abs: as in `TensorReport`, and so on, over all compared tensors as one vector.
+        max_abs: see there.
+        l2: see there.
+        rel_l2: see there.
+        cosine: see there.
+        angle: see there.
+        changed_fraction: see there.
+        nonfinite: see there.
+        identical: every tensor is; an unsupported one is not known to be.
+    """
+
+    counts: Mapping[TensorStatus, int]
+    numel: int
+    parameters: int
+    mean_abs: float | None
+    max_abs: float | None
+    l2: float | None
+    rel_l2: float | None
+    cosine: float | None
+    angle: float | None
+    changed_fraction: float | None
+    nonfinite: int
+    identical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiffReport:
+    """What changed from the reference to the model.
+
+    Attributes:
+        model: what was opened, as it was given.
+        reference: the same for the base.
+        tensors: in the model's order, then what was removed in the reference's.
+        summary: all of them together.
+    """
+
+    model: str | tuple[str, ...]
+    reference: str | tuple[str, ...]
+    tensors: tuple[TensorReport, ...]
+    summary: DiffSummary
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two checkpoints after the comparison, in sums that still merge.
+
+    Attributes:
+        model: the model; its files are closed.
+        reference: the base; its files are closed.
+        matches: all tensors, in the model's order, then the removed ones.
+        rules: how many partners each rule of pairing found.
+        kept: which of the matches were asked for, as indices.
+        table: a row for each match; of zeros where nothing was compared.
+    """
+
+    model: Checkpoint
+    reference: Checkpoint
+    matches: tuple[Match, ...]
+    rules: Mapping[str, int]
+    kept: Sequence[int]
+    table: "SummaryTable"
+
+    def summary(self, index: int) -> "Summary | None":
+        """The sums of one match; None if it was not compared."""
+        from inspect_core.delta.summary import Summary
+
+        if not self.table.seen[index]:
+            return None
+        return Summary.of(self.table.counts[index], self.table.sums[index])
+
+    def status(self, index: int) -> TensorStatus:
+        """The status of one match that was asked for."""
+        status = self.matches[index].status
+        if status != "pair":
+            return status
+        return "changed" if self.table.counts[index, _changed_column()] else "identical"
+
+
+def diff(
+    base_uri: Uri, model_uri: Uri, *, device: str = "cpu", control: Control | None = None
+) -> DiffReport:
+    """Compare all tensors of a model with those of its base, in this process.
+
+    Args:
+        base_uri: the old one.
+        model_uri: the new one.
+        device: where to compare: `cpu`, `cuda`, `cuda:1` or `mps`; all but `cpu` need torch.
+        control: takes progress, and can cancel.
+
+    Raises:
+        CheckpointError: a file cannot be read, or changed meanwhile.
+        UsageError: torch cannot use the device.
+        Cancelled: `control` was cancelled.
+    """
+    return report_of(compare(base_uri, model_uri, device=device, control=control))
+
+
+def compare(
+    base_uri: Uri,
+    model_uri: Uri,
+    *,
+    device: str = "cpu",
+    control: Control | None = None,
+    keep: Callable[[str], bool] | None = None,
+) -> Comparison:
+    """Compare two checkpoints; see `diff`, and `report_of` for the published numbers.
+
+    Args:
+        base_uri: the old one.
+        model_uri: the new one.
+        device: where to compare.
+        control: takes progress, and can cancel.
+        keep: which tensors to compare, by `TensorReport.name`; None for all.
+    """
+    import numpy as np
+
+    from inspect_core.delta.compare import Comparer, Pair
+    from inspect_core.delta.kernel import kernel_for
+    from inspect_core.delta.table import SummaryTable, sweep_parts
+
+    control = control or Control()
+    comparer = Comparer(kernel_for(device))
+    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
+        pairing = pair_tensors(model.tensors, reference.tensors)
+        matches = pairing.matches
+        kept = [at for at, match in enumerate(matches) if keep is None or keep(_name(match))]
+        wanted = []
+        for at in kept:
+            ours, partner = matches[at].model, matches[at].reference
+            if matches[at].status == "pair" and ours is not None:
+                wanted.append((at, Pair(ours, partner)))
+        table = SummaryTable(len(matches))
+        for indices, rows in sweep_parts(comparer, model, reference, wanted, control):
+            table.put(np.asarray(indices, np.int64), rows)
+        model.check_unchanged()
+        reference.check_unchanged()
+    return Comparison(model, reference, matches, pairing.rules, kept, table)
+
+
+def report_of(comparison: Comparison) -> DiffReport:
+    """The published numbers of a comparison."""
+    tensors = tuple([_tensor(comparison, index) for index in comparison.kept])
+    counts = Counter(tensor.status for tensor in tensors)
+    total = merged(comparison.table, [(0, len(comparison.matches))])
+    return DiffReport(
+        model=comparison.model.uri,
+        reference=comparison.reference.uri,
+        tensors=tensors,
+        summary=DiffSummary(
+            counts={status: counts[status] for status in STATUSES},
+            numel=total.numel,
+            parameters=sum(tensor.numel for tensor in tensors if tensor.status != "removed"),
+            identical=counts["identical"] == len(tensors),
+            **metrics_of(total),
+        ),
+    )
+
+
+def merged(table: "SummaryTable", spans: Sequence[tuple[int, int]]) -> "Summary":
+    """The sum of rows in half-open runs; sums that overflow become infinite without a word."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        return table.summary(spans)
+
+
+def metrics_of(summary: "Summary") -> dict[str, Any]:
+    """The published metrics by their names in `TensorReport`; undefined ones are None."""
+    own, base = summary.sq_model, summary.sq_reference
+    # An infinite sum of squares is not a length: a ratio to it would look like a number.
+    measurable = all(map(math.isfinite, (own, base, summary.dot, summary.residual)))
+    return {
+        "mean_abs": _finite(summary.mean_abs),
+        "max_abs": _finite(summary.max_abs) if summary.compared else None,
+        "l2": _finite(summary.l2),
+        "rel_l2": _finite(summary.rel_l2) if math.isfinite(base) else None,
+        "cosine": _finite(summary.cosine) if measurable else None,
+        "angle": _finite(summary.angle) if measurable else None,
+        "changed_fraction": summary.changed_fraction,
+        "nonfinite": summary.left_out,
+    }
+
+
+def to_json(report: DiffReport) -> str:
+    """A report as one JSON object in ASCII, one line a tensor.
+
+    `{"model", "reference", "tensors": [...], "summary": {...}}`, with the fields of
+    `TensorReport` and `DiffSummary`. Names are exact; what is undefined is null.
+    """
+    tensors = ",\n".join([_dump(_plain(tensor)) for tensor in report.tensors])
+    return (
+        f'{{"model": {_dump(report.model)}, "reference": {_dump(report.reference)}, '
+        f'"tensors": [\n{tensors}\n], "summary": {_dump(_plain(report.summary))}}}'
+    )
+
+
+def _tensor(comparison: Comparison, index: int) -> TensorReport:
+    match = comparison.matches[index]
+    info = match.model or match.reference
+    assert info is not None
+    partner = match.reference
+    summary = comparison.summary(index)
+    return TensorReport(
+        name=info.name,
+        reference_name=None if partner is None else partner.name,
+        status=comparison.status(index),
+        reason=match.reason,
+        shape=info.shape,
+        dtype=info.dtype,
+        reference_dtype=None if partner is None else partner.dtype,
+        numel=info.numel,
+        **({} if summary is None else metrics_of(summary)),
+    )
+
+
+def _name(match: Match) -> str:
+    info = match.model or match.reference
+    assert info is not None
+    return info.name
+
+
+def _changed_column() -> int:
+    from inspect_core.delta.summary import COUNTS
+
+    return COUNTS.index("changed")
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _plain(record: TensorReport | DiffSummary) -> dict[str, object]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)

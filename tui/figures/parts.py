@@ -1,0 +1,112 @@
+"""Lines and blocks that all figures are made of."""
+
+from typing import TYPE_CHECKING
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from inspect_core.text import clean
+from themes import Rgb
+from tui import format as fmt
+from tui.palette import Palette
+
+if TYPE_CHECKING:
+    from inspect_core.delta.summary import Summary
+
+Lines = list[Strip]
+
+
+def line(*parts: str | tuple[str, Style]) -> Strip:
+    """One line of styled text; foreign text must have been cleaned."""
+    return Strip(
+        [Segment(*part) if isinstance(part, tuple) else Segment(part, Style()) for part in parts]
+    )
+
+
+def heading(title: str, note: str, palette: Palette) -> Strip:
+    """The first line of a detail: what it is, and in a quieter colour what kind."""
+    return line((title, Style(bold=True)), "  ", (note, palette.styles["muted"]))
+
+
+def side_by_side(left: Lines, right: Lines, width: int) -> Lines:
+    """Two blocks side by side, the left one `width` cells wide."""
+    rows = max(len(left), len(right))
+    blank = Strip.blank(width)
+    joined = []
+    for row in range(rows):
+        start = left[row].adjust_cell_length(width) if row < len(left) else blank
+        joined.append(Strip.join([start, right[row]]) if row < len(right) else start)
+    return joined
+
+
+def not_shown(number: int, palette: Palette, what: str = "rows") -> Strip:
+    """The line that says what did not fit."""
+    text = f"{palette.glyphs.more} {number} more {what} do not fit here"
+    return line((text, palette.styles["muted"]))
+
+
+def cut(text: str, width: int) -> str:
+    """A label of at most `width` characters, its middle cut."""
+    return text if len(text) <= width else clean(text, width)
+
+
+def hex_color(color: Rgb) -> str:
+    """A colour as `#rrggbb`."""
+    return f"#{color[0]:02x}{color[1]:02x}{color[2]:02x}"
+
+
+def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines:
+    """The numbers of a delta, or of values, one a line."""
+    number, percent = fmt.number, fmt.percent
+    if delta:
+        rows = [
+            ("relative L2", number(summary.rel_l2)),
+            ("mean |d|", number(summary.mean_abs)),
+            ("max |d|", number(summary.max_abs if summary.compared else None)),
+            ("L2", number(summary.l2)),
+            ("cosine", _cosine(summary.cosine)),
+            ("angle", f"{number(summary.angle)} rad"),
+            ("changed", percent(summary.changed_fraction)),
+        ]
+    else:
+        rows = [
+            ("mean", number(summary.mean)),
+            ("std", number(summary.std)),
+            ("mean |w|", number(summary.mean_abs)),
+            ("max |w|", number(summary.max_abs if summary.compared else None)),
+            ("L2", number(summary.l2)),
+            ("not zero", percent(summary.changed_fraction)),
+        ]
+    rows.append(("elements", fmt.count(summary.numel)))
+    lines = [line((f"{name:<12}", palette.styles["muted"]), value) for name, value in rows]
+    if summary.left_out:
+        text = f"NaN or inf {fmt.count(summary.left_out)}, left out"
+        lines.append(line((text, palette.styles["note"])))
+    if summary.histogram is not None:
+        lines += _histogram(summary, "|d|" if delta else "|w|", palette)
+    return lines
+
+
+def _histogram(summary: "Summary", what: str, palette: Palette) -> Lines:
+    from inspect_core.delta.summary import histogram_by_decade
+
+    assert summary.histogram is not None
+    decades = histogram_by_decade(summary.histogram)
+    if not decades:
+        return []
+    low, high = max(min(decades), max(decades) - 14), max(decades)
+    counts = [decades.get(decade, 0) for decade in range(low, high + 1)]
+    most = max(counts)
+    marks = "".join(fmt.bar(c / most, palette.ascii_only) if c else " " for c in counts)
+    return [
+        line((f"{what} by decade", palette.styles["muted"])),
+        line(f"1e{low} ", (marks, palette.styles["tunable"]), f" 1e{high + 1}"),
+    ]
+
+
+def _cosine(value: float | None) -> str:
+    """A cosine near 1 as what is missing to 1: the digits that matter."""
+    if value is None:
+        return "n/a"
+    return f"1 - {fmt.number(1.0 - value)}" if 0.999 < value < 1.0 else f"{value:.4g}"
