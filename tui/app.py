@@ -1,8 +1,6 @@
 """The app: it wires the backend, the session and the screen together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -10,8 +8,8 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.timer import Timer
-from textual.widgets import Input
 
 from inspect_core.devices import gpu_likely
 from inspect_core.errors import Cancelled
@@ -29,11 +27,13 @@ from inspect_core.work.jobs import (
     WarmUp,
 )
 from themes import ThemeFile
-from tui import format as fmt
+from tui import wording
 from tui.drawing import Drawing
 from tui.help import HELP
+from tui.job_desk import JobDesk
 from tui.messages import (
     FigureDrawn,
+    FilterTyped,
     JobEnded,
     ProgressMade,
     RowChosen,
@@ -51,6 +51,9 @@ from tui.widgets.detail import DetailView
 
 SETTLE_SECONDS = 0.12
 """The cursor rests this long before the detail follows it: one repaint per settled selection."""
+
+QUIET_SECONDS = 0.15
+"""A job shorter than this shows no progress line."""
 
 REFRESH_SECONDS = 0.25
 """While a sweep runs, the change column is painted again at most this often."""
@@ -103,8 +106,7 @@ class LamellaApp(App[None]):
         self.reference = options.reference
         self.device = "cpu" if options.device == "auto" else options.device
         self._opening = opening
-        self._tickets: dict[str, tuple[int, Ticket]] = {}
-        self._requests = 0
+        self.desk = JobDesk(backend, self._post)
         self._drawings = 0
         self._settling: Timer | None = None
         self._refreshing: Timer | None = None
@@ -112,6 +114,7 @@ class LamellaApp(App[None]):
         self._row: Row | None = None
         self._slice = 0
         self._retried = False
+        self._query = ""
         self.register_theme(textual_theme(options.theme))
 
     # Start
@@ -119,73 +122,39 @@ class LamellaApp(App[None]):
     def on_mount(self) -> None:
         """Show the frame and open the model."""
         self.theme = self.options.theme.name
-        self.push_screen(InspectorScreen(self.palette, self.session.change))
         self.call_after_refresh(self._open)
+
+    def get_default_screen(self) -> InspectorScreen:
+        """The main screen is the first and lowest."""
+        return InspectorScreen(self.palette, self.session.change)
 
     @property
     def inspector(self) -> InspectorScreen:
         """The main screen, also while another is above it."""
-        for screen in self.screen_stack:
-            if isinstance(screen, InspectorScreen):
-                return screen
-        raise RuntimeError("the main screen is not mounted yet")
+        screen = self.screen_stack[0]
+        assert isinstance(screen, InspectorScreen)
+        return screen
 
     def _open(self) -> None:
         self._show_title()
         self.inspector.status.say("opening the model")
-        self._submit("open", OpenModel(self.options.model), self._opening)
-        self._opening = None
+        if self._opening is not None:
+            self.desk.adopt("open", self._opening)
+        else:
+            self.desk.submit("open", OpenModel(self.options.model))
 
     # Jobs
 
-    def _submit(
-        self,
-        role: str,
-        job: Any,
-        ticket: Ticket | None = None,
-        parts: Callable[[int, Any], None] | None = None,
-    ) -> None:
-        """Start a job for a role; one that runs for the same role is cancelled."""
-        self._cancel(role)
-        self._requests += 1
-        number = self._requests
-        if ticket is None:
-            ticket = self.backend.submit(
-                job,
-                lambda progress: self._post(ProgressMade(role, number, progress)),
-                partial(parts, number) if parts else lambda part: None,
-            )
-        self._tickets[role] = (number, ticket)
-        ticket.future.add_done_callback(
-            lambda future: self._post(
-                JobEnded(
-                    role,
-                    number,
-                    None if future.exception() else future.result(),
-                    future.exception(),
-                )
-            )
-        )
-
-    def _post(self, message: Any) -> None:
+    def _post(self, message: Message) -> None:
         """From any thread; the app may be closing."""
         if self.is_running:
             self.post_message(message)
 
-    def _cancel(self, role: str) -> None:
-        number_ticket = self._tickets.pop(role, None)
-        if number_ticket is not None:
-            number_ticket[1].cancel()
-
-    def _wanted(self, role: str, number: int) -> bool:
-        return role in self._tickets and self._tickets[role][0] == number
-
     @on(JobEnded)
     def job_ended(self, message: JobEnded) -> None:
         """Take a result, or say why there is none."""
-        if not self._wanted(message.role, message.number):
+        if not self.desk.close(message):
             return
-        del self._tickets[message.role]
         if message.error is None:
             getattr(self, f"_on_{message.role}")(message.result)
         elif not isinstance(message.error, Cancelled):
@@ -226,10 +195,10 @@ class LamellaApp(App[None]):
         self._say_ready()
         self._show_title()
         if listing.has_config:
-            self._submit("types", FindTypes(listing.uri))
-        self._submit("warm", WarmUp())
+            self.desk.submit("types", FindTypes(listing.uri))
+        self.desk.submit("warm", WarmUp())
         if self.options.device == "auto" and gpu_likely():
-            self._submit("device", FindDevice())
+            self.desk.submit("device", FindDevice())
         if self.reference is not None:
             self._pair()
 
@@ -242,7 +211,9 @@ class LamellaApp(App[None]):
 
     def _on_types(self, listing: Any) -> None:
         if listing.tree.untyped or self.session.listing is None:
-            self._say_ready(listing.note)
+            if self.session.listing is not None:
+                self.session.listing = replace(self.session.listing, note=listing.note)
+            self._say_ready()
             return
         tree_view = self.inspector.tree_view
         key = tree_view.current_key()
@@ -271,9 +242,9 @@ class LamellaApp(App[None]):
 
     def _pair(self) -> None:
         if self.reference is not None and self.session.listing is not None:
-            self._cancel("sweep")
+            self.desk.cancel("sweep")
             self.inspector.status.say("opening the reference")
-            self._submit("pair", PairUp(self.options.model, self.reference))
+            self.desk.submit("pair", PairUp(self.options.model, self.reference))
 
     def _on_pair(self, pairs: Any) -> None:
         self.session.pair(pairs)
@@ -285,15 +256,12 @@ class LamellaApp(App[None]):
     def _start_sweep(self) -> None:
         self._sweep_started = monotonic()
         job = Sweep(self.options.model, self.reference, self.device, done=self.session.done)
-        self._submit("sweep", job, parts=self._part)
-
-    def _part(self, number: int, part: Any) -> None:
-        self._post(SweepArrived(number, part))
+        self.desk.submit("sweep", job)
 
     @on(SweepArrived)
     def sweep_arrived(self, message: SweepArrived) -> None:
         """Take in summaries, and paint them soon."""
-        if self._wanted("sweep", message.number) or self._wanted("some", message.number):
+        if self.desk.wanted(message):
             self.session.put(message.part)
             if self._refreshing is None:
                 self._refreshing = self.set_timer(REFRESH_SECONDS, self._refresh_changes)
@@ -315,16 +283,14 @@ class LamellaApp(App[None]):
     @on(ProgressMade)
     def progress_made(self, message: ProgressMade) -> None:
         """Show how far the sweep is."""
-        if not self._wanted(message.role, message.number):
-            return
         progress, elapsed = message.progress, monotonic() - self._sweep_started
-        if message.role in ("sweep", "some") and elapsed > 0.15 and progress.bytes_done:
-            rate = progress.bytes_done / elapsed
-            left = (progress.bytes_total - progress.bytes_done) / rate
+        if not self.desk.wanted(message) or message.role not in ("sweep", "some"):
+            return
+        if elapsed > QUIET_SECONDS and progress.bytes_done:
             self.inspector.status.progress(
                 f"sweep {progress.done} of {progress.total} {progress.unit}",
                 progress.bytes_done / max(1, progress.bytes_total),
-                f"{fmt.size(int(rate))}/s  {fmt.duration(left)} left",
+                wording.progress_after(progress, elapsed),
             )
 
     # Selection and detail
@@ -352,14 +318,14 @@ class LamellaApp(App[None]):
         if isinstance(row, Twig) and row.count == 1:
             self._inspect_tensor(row)
             return
-        self._cancel("inspect")
+        self.desk.cancel("inspect")
         self._draw()
-        if self.session.pairs is None and not self._tickets.get("sweep"):
+        if self.session.pairs is None and not self.desk.busy("sweep"):
             wanted = self.session.missing(row)
             if wanted:
                 self._sweep_started = monotonic()
                 job = Sweep(self.options.model, None, self.device, wanted, background=False)
-                self._submit("some", job, parts=self._part)
+                self.desk.submit("some", job)
 
     def _inspect_tensor(self, row: Twig) -> None:
         listing, pairs = self.session.listing, self.session.pairs
@@ -367,7 +333,7 @@ class LamellaApp(App[None]):
         tensor = self.session.tensor_at(row.firsts[0])
         refusal = self.drawing.refusal(row)
         if refusal:
-            self._cancel("inspect")
+            self.desk.cancel("inspect")
             self._draw_message(clean(row.path), refusal)
             return
         partner = pairs.reference_name[tensor] if pairs and pairs.status[tensor] == "pair" else None
@@ -380,7 +346,7 @@ class LamellaApp(App[None]):
             slice_index=self._slice,
             device=self.device,
         )
-        self._submit("inspect", job)
+        self.desk.submit("inspect", job)
 
     def _on_inspect(self, detail: Any) -> None:
         self.drawing.select(self._row, detail)
@@ -424,9 +390,10 @@ class LamellaApp(App[None]):
 
     # Filter, metric, help
 
-    @on(Input.Changed, "#filter")
-    def filter_changed(self) -> None:
+    @on(FilterTyped)
+    def filter_typed(self, message: FilterTyped) -> None:
         """Keep the rows whose names match what was typed."""
+        self._query = message.query
         tree_view = self.inspector.tree_view
         key = tree_view.current_key()
         self._apply_filter()
@@ -436,7 +403,7 @@ class LamellaApp(App[None]):
         outline, listing = self.inspector.tree_view.outline, self.session.listing
         if outline is None or listing is None:
             return
-        query = self.inspector.query_one("#filter", Input).value.strip()
+        query = self._query
         outline.filter(keep_matching(listing.names, listing.tree.order, query) if query else None)
         if query and not outline.lines:
             self.inspector.status.say(f"no name holds {clean(query)!r}", "note")
@@ -458,7 +425,7 @@ class LamellaApp(App[None]):
 
     def action_show_warnings(self) -> None:
         """Show all warnings."""
-        warnings = self._warnings()
+        warnings = wording.warnings(self.session)
         self.push_screen(TextScreen("\n".join(warnings) if warnings else "nothing to warn of"))
 
     def action_help(self) -> None:
@@ -475,50 +442,10 @@ class LamellaApp(App[None]):
 
     # Title and status
 
-    def _warnings(self) -> list[str]:
-        listing, pairs = self.session.listing, self.session.pairs
-        found = list(listing.warnings) if listing else []
-        if pairs is not None:
-            found += [f"reference: {warning}" for warning in pairs.warnings]
-            unpaired = [
-                (s, r) for s, r in zip(pairs.status, pairs.reason, strict=True) if s != "pair"
-            ]
-            found += [f"{clean(reason)}" for _, reason in unpaired[:200]]
-            if pairs.removed:
-                names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
-                found.append(f"only in the reference ({len(pairs.removed)}): {names}")
-        return found
-
-    def _say_ready(self, note: str = "") -> None:
-        if "sweep" in self._tickets or "some" in self._tickets:
-            return
-        listing, pairs = self.session.listing, self.session.pairs
-        if listing is None:
-            return
-        count = len(self._warnings())
-        text = note or listing.note
-        if pairs is not None:
-            paired = pairs.status.count("pair")
-            text = f"{paired} of {len(listing.names)} tensors compared" + (
-                f"  {text}" if text else ""
-            )
-        elif self.reference is None:
-            text = text or "no reference: press r, or start with --ref BASE"
-        if count:
-            text += f"  {count} warning{'s' if count > 1 else ''}: w to read"
-        self.inspector.status.say(clean(text, 400), "note" if count else "muted")
+    def _say_ready(self) -> None:
+        if not self.desk.busy("sweep", "some"):
+            text, warn = wording.ready(self.session, self.reference is not None)
+            self.inspector.status.say(text, "note" if warn else "muted")
 
     def _show_title(self) -> None:
-        listing, pairs = self.session.listing, self.session.pairs
-        left = [("lamella", "type")]
-        right = self.device
-        if listing is not None:
-            totals = listing.tree.root.totals
-            left.append((clean(listing.title, 40), "module"))
-            if pairs is not None:
-                left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
-            parts = [f"{fmt.params(totals.params)} parameters", fmt.size(listing.nbytes)]
-            if pairs is not None:
-                parts.append(self.session.metric.name)
-            right = "  ".join([*parts, self.device])
-        self.inspector.title_bar.show(left, right)
+        self.inspector.title_bar.show(*wording.title(self.session, self.device))

@@ -3,13 +3,19 @@
 import os
 import sys
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import click
 
 from inspect_core.errors import LamellaError
+from inspect_core.text import clean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+class _ReaderGone(Exception):  # noqa: N818 - click makes exit code 1 of a broken pipe
+    """Nobody reads our output any more: they have what they wanted."""
 
 
 class ModelFirst(click.Group):
@@ -17,15 +23,26 @@ class ModelFirst(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the name of the app's command in front, where no command is named."""
-        if args and args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
+        if not args:
+            args = ["--help"]
+        if args[0] not in self.commands and args[0] not in ("--help", "-h", "--version"):
             args = ["open", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, to the last byte of its output."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise _ReaderGone from None
+        return result
 
 
 @click.group(cls=ModelFirst, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lamella", message="lamella %(version)s")
 def cli() -> None:
-    r"""Open MODEL as a coloured, folded tree, and see what fine-tuning changed in it.
+    """Open MODEL as a coloured, folded tree, and see what fine-tuning changed in it.
 
     \b
       lamella MODEL [--ref BASE]      the app
@@ -36,7 +53,7 @@ def cli() -> None:
     MODEL is a .safetensors file, a sharded folder, a quoted pattern, several files, or an
     org/name that is in the local Hugging Face cache. A folder that is named like a command
     is reached as ./tree.
-    """
+    """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
 def _look(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +66,15 @@ def _look(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_device = click.option(
+    "--device",
+    type=click.Choice(DEVICES),
+    default="auto",
+    show_default=True,
+    help="Where to compare; auto is the CPU.",
+)
+
+
 def _uri(models: tuple[str, ...]) -> Any:
     return models[0] if len(models) == 1 else models
 
@@ -56,7 +82,7 @@ def _uri(models: tuple[str, ...]) -> Any:
 @cli.command("open", hidden=True)
 @click.argument("model", nargs=-1, required=True)
 @click.option("--ref", "reference", metavar="BASE", help="Compare with this checkpoint.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@_device
 @_look
 def open_app(
     model: tuple[str, ...], reference: str | None, device: str, ascii_only: bool, light: bool
@@ -68,10 +94,13 @@ def open_app(
 
 
 @cli.command("demo")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", show_default=True)
+@_device
 @_look
 def demo(device: str, ascii_only: bool, light: bool) -> None:
-    """Open the app on the bundled pair; without a terminal, print what it would show."""
+    """Open the app on the bundled pair.
+
+    Without a terminal, print what it would show.
+    """
     from tui.demo import demo_pair
 
     base, model = demo_pair()
@@ -84,28 +113,160 @@ def demo(device: str, ascii_only: bool, light: bool) -> None:
     from tui.commands.tree import print_tree
 
     print_tree(model, light=light, ascii_only=ascii_only)
-    print_layers(base, model)
+    click.echo()
+    print_layers(base, model, device=device, light=light, ascii_only=ascii_only)
+
+
+@cli.command("tree")
+@click.argument("model", nargs=-1, required=True)
+@click.option("--types/--no-types", default=True, help="Find the module types; needs torch.")
+@click.option("--bare", is_flag=True, help="Show modules that hold no tensor, too.")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels below the model.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; see below.")
+@_look
+def tree(
+    model: tuple[str, ...],
+    types: bool,
+    bare: bool,
+    depth: int | None,
+    as_json: bool,
+    ascii_only: bool,
+    light: bool,
+) -> None:
+    """Print the folded tree of MODEL: one row for all siblings of one structure.
+
+    Several files are one model. Module types come from its config.json, and are left out
+    where it has none. Numbers are parameters, over all that a row stands for.
+
+    \b
+    --json prints one object in ASCII, names exact:
+      model, title, files, bytes, dtypes, metadata, warnings,
+      types      which model class gave the types; null without
+      tree       the root row
+    A row of the tree:
+      path       of its first member; "" for the root
+      members    names of all its members in their parent
+      count      modules it stands for, folds above it included
+      type       class name or null
+      totals     tensors, parameters, tunable, delta, bytes: of all of them
+      tensors    of each of them: name, shape, dtype, kind (parameter, buffer),
+                 state (tunable, frozen, delta), tied_to, stored
+      children   rows below; null where --depth ends
+    """  # noqa: D301
+    from tui.commands.tree import print_tree
+
+    if bare and not types:
+        raise click.UsageError("--bare needs the types that --no-types leaves out.")
+    print_tree(
+        _uri(model),
+        types=types,
+        bare=bare,
+        depth=depth,
+        as_json=as_json,
+        light=light,
+        ascii_only=ascii_only,
+    )
+
+
+@cli.command("diff")
+@click.argument("base")
+@click.argument("model")
+@click.option("--by", type=click.Choice(("tensor", "layer")), help="Rows of the table.")
+@click.option("--node", metavar="PATTERN", help="Only these tensors, or those in these modules.")
+@click.option("--sort", type=click.Choice(("change", "name")), help="The most changed, or A to Z.")
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where the two differ.")
+@_device
+@_look
+def diff(
+    base: str,
+    model: str,
+    by: str | None,
+    node: str | None,
+    sort: str | None,
+    form: str,
+    exit_code: bool,
+    device: str,
+    ascii_only: bool,
+    light: bool,
+) -> None:
+    """Print what changed from BASE to MODEL: d is MODEL - BASE.
+
+    BASE and MODEL are one word each; quote a pattern for several files. PATTERN has the
+    shell's * ? and [ ], and fits a tensor's name or a module on the way to it. By layer, what
+    lies outside the layers has rows of its own.
+
+    \b
+    --format json prints one object in ASCII, names exact:
+      model, reference, tensors: [...], summary: {...}
+    What is not defined is null; angles are radians.
+    """  # noqa: D301
+    from tui.commands.diff import print_diff
+
+    if form == "json" and by == "layer":
+        raise click.UsageError("--by layer is for the table; JSON lists the tensors.")
+    same = print_diff(
+        base,
+        model,
+        as_json=form == "json",
+        by=by or "tensor",
+        node=node,
+        sort=sort,
+        device=device,
+        light=light,
+        ascii_only=ascii_only,
+    )
+    if exit_code and not same:
+        raise click.exceptions.Exit(1)
 
 
 def main() -> None:
     """Run the command line; a problem is one line, and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A name that the terminal's encoding lacks is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run()
+        # What cannot be written must be known here, not while the interpreter ends.
+        sys.stdout.flush()
+    except (BrokenPipeError, _ReaderGone):
+        _drop_output()
+        status = 0
+    except OSError as error:
+        _drop_output()
+        where = f"{clean(str(error.filename))}: " if error.filename is not None else ""
+        status = _problem(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _run() -> int:
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        # It quotes what was typed, and a shell types file names.
+        text = StringIO()
+        error.show(text)
+        lines = [clean(line, 400) for line in text.getvalue().rstrip().split("\n")]
+        click.echo("\n".join(lines), err=True)
+        return 2
     except LamellaError as error:
-        click.echo(f"lamella: {error}", err=True)
-        sys.exit(2)
-    except BrokenPipeError:
-        # The reader of our output has gone: what is left must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(status if isinstance(status, int) else 0)
+        return _problem(str(error))
+    return status if isinstance(status, int) else 0
+
+
+def _problem(text: str) -> int:
+    click.echo(f"lamella: {text}", err=True)
+    return 2
+
+
+def _drop_output() -> None:
+    """Let nothing that is left to write raise again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Numbers for people: short, aligned, never misleading."""
 
 import math
+from typing import TYPE_CHECKING
 
-from inspect_core.delta.metrics import Metric
+if TYPE_CHECKING:
+    from inspect_core.delta.metrics import Metric
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = ".:-=+*#@"
@@ -64,7 +66,7 @@ def percent(share: float | None) -> str:
     return f"{value:.2g}%" if value < 10 else f"{value:.1f}%" if value < 99.95 else ">99.9%"
 
 
-def metric_value(metric: Metric, value: float | None) -> str:
+def metric_value(metric: "Metric", value: float | None) -> str:
     """A metric's value as it is shown."""
     return percent(value) if metric.share else number(value)
 

@@ -1,14 +1,31 @@
-"""Starting the app: the worker first, so that it opens the model while Textual is imported."""
+"""Starting the app: the worker first, so that it is up while Textual is imported."""
 
 import os
 import sys
 
-from inspect_core.errors import UsageError
+from inspect_core.errors import LamellaError, UsageError
 from inspect_core.work.backend import Workers
-from inspect_core.work.jobs import OpenModel, Uri
+
+_started: Workers | None = None
 
 
-def launch(model: Uri, reference: Uri | None, device: str, light: bool, ascii_only: bool) -> None:
+def start_worker() -> None:
+    """Start the worker process ahead of `launch`; it ends with this process."""
+    global _started
+    _started = Workers(log=_log_file())
+    try:
+        _started.start()
+    except LamellaError:  # the first job will say it again, where it can be shown
+        _started = None
+
+
+def launch(
+    model: str | tuple[str, ...],
+    reference: str | tuple[str, ...] | None,
+    device: str,
+    light: bool,
+    ascii_only: bool,
+) -> None:
     """Run the app until the user leaves it.
 
     Raises:
@@ -18,9 +35,11 @@ def launch(model: Uri, reference: Uri | None, device: str, light: bool, ascii_on
         raise UsageError(
             "the app needs a terminal", hint="lamella tree and lamella diff print without one"
         )
-    backend = Workers(log=_log_file())
-    opening = backend.submit(OpenModel(model))
+    from inspect_core.work.jobs import OpenModel
+
+    backend = _started or Workers(log=_log_file())
     try:
+        opening = backend.submit(OpenModel(model))
         if "SSH_CONNECTION" in os.environ:
             os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         from themes import DARK, LIGHT, load_theme
@@ -41,12 +60,10 @@ def launch(model: Uri, reference: Uri | None, device: str, light: bool, ascii_on
 
 def _log_file() -> str | None:
     """Where the worker and its libraries may print; None where no file can be made."""
-    from pathlib import Path
-
     base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    folder = Path(base).expanduser() / "lamella"
+    folder = os.path.join(os.path.expanduser(base), "lamella")  # noqa: PTH111, PTH118
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - pathlib costs the first frame 5 ms
     except OSError:
         return None
-    return str(folder / "worker.log")
+    return os.path.join(folder, "worker.log")  # noqa: PTH118

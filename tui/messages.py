@@ -34,6 +34,7 @@ class JobEnded(Message):
 class SweepArrived(Message):
     """Some tensors were summarised."""
 
+    role: str
     number: int
     part: "SweepPart"
 
@@ -67,6 +68,13 @@ class RowChosen(Message):
     """Enter, or a second click, on a row."""
 
     row: "Row"
+
+
+@dataclass
+class FilterTyped(Message):
+    """The filter holds another query; an empty one keeps everything."""
+
+    query: str
 
 
 @dataclass

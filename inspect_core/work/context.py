@@ -5,11 +5,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from inspect_core.checkpoint import Checkpoint, open_checkpoint
 from inspect_core.control import Control
 from inspect_core.errors import CheckpointError
 
 if TYPE_CHECKING:
+    from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
     from inspect_core.work.jobs import Uri
 
@@ -25,8 +25,10 @@ class Shelf:
         self._open: OrderedDict[Uri, Checkpoint] = OrderedDict()
         self._comparers: dict[str, Comparer] = {}
 
-    def checkpoint(self, uri: "Uri") -> Checkpoint:
+    def checkpoint(self, uri: "Uri") -> "Checkpoint":
         """The checkpoint of a uri; opened again when its files changed."""
+        from inspect_core.checkpoint import open_checkpoint
+
         with self._lock:
             held = self._open.pop(uri, None)
             if held is not None:
@@ -69,7 +71,7 @@ class JobContext:
         self._emit = emit
         self.control = control
 
-    def open(self, uri: "Uri") -> Checkpoint:
+    def open(self, uri: "Uri") -> "Checkpoint":
         """See `Context.open`."""
         return self._shelf.checkpoint(uri)
 

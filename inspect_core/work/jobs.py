@@ -8,18 +8,17 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from inspect_core.checkpoint import Checkpoint
-from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.control import Control
-from inspect_core.pairing import Pairing, pair_tensors
-from inspect_core.structure.build import NO_FACTS, ModuleFacts, build_tree
-from inspect_core.structure.tree import LeafSpec, ModuleTree
 
 if TYPE_CHECKING:
+    from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
     from inspect_core.delta.heat import HeatGrid, MatrixView
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import SummaryRows
+    from inspect_core.pairing import Pairing
+    from inspect_core.structure.build import ModuleFacts
+    from inspect_core.structure.tree import ModuleTree
 
 Uri = str | tuple[str, ...]
 """What names a model: a file, a folder, a pattern, `org/name`, or several files."""
@@ -35,7 +34,7 @@ class Context(Protocol):
         """Polled between chunks; takes progress."""
         ...
 
-    def open(self, uri: Uri) -> Checkpoint:
+    def open(self, uri: Uri) -> "Checkpoint":
         """The opened checkpoint of a uri, kept while its files stay the same."""
         ...
 
@@ -96,7 +95,7 @@ class Listing:
     uri: Uri
     title: str
     names: list[str]
-    tree: ModuleTree
+    tree: "ModuleTree"
     nbytes: int
     files: int
     metadata: dict[str, str]
@@ -105,8 +104,16 @@ class Listing:
     note: str = ""
 
 
-def listing_of(checkpoint: Checkpoint, facts: ModuleFacts = NO_FACTS, note: str = "") -> Listing:
+def listing_of(
+    checkpoint: "Checkpoint",
+    facts: "ModuleFacts | None" = None,
+    note: str = "",
+    bare_modules: bool = False,
+) -> Listing:
     """The listing of an opened checkpoint."""
+    from inspect_core.structure.build import NO_FACTS, build_tree
+    from inspect_core.structure.tree import LeafSpec
+
     names = list(checkpoint.tensors)
     made: dict[tuple[str, tuple[int, ...]], LeafSpec] = {}
     specs = []
@@ -122,7 +129,7 @@ def listing_of(checkpoint: Checkpoint, facts: ModuleFacts = NO_FACTS, note: str 
         uri=checkpoint.uri,
         title=checkpoint.title,
         names=names,
-        tree=build_tree(names, specs, facts),
+        tree=build_tree(names, specs, facts or NO_FACTS, bare_modules),
         nbytes=nbytes,
         files=len(checkpoint.shards),
         metadata=checkpoint.metadata,
@@ -174,7 +181,7 @@ class FindTypes:
         if checkpoint.config is None:
             return listing_of(checkpoint, note="no config.json: module types are not known")
         facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
-        return listing_of(checkpoint, facts, note)
+        return listing_of(checkpoint, facts, note, self.bare_modules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +278,9 @@ class PairUp:
         )
 
 
-def _pairing(context: Context, model: Uri, reference: Uri) -> Pairing:
+def _pairing(context: Context, model: Uri, reference: Uri) -> "Pairing":
+    from inspect_core.pairing import pair_tensors
+
     return pair_tensors(context.open(model).tensors, context.open(reference).tensors)
 
 
@@ -316,6 +325,7 @@ class Sweep:
 
     def run(self, context: Context) -> int:
         """See `Job.run`; returns the number of tensors summarised."""
+        from inspect_core.checkpoint.tensor_info import DTYPES
         from inspect_core.delta.compare import Pair
         from inspect_core.delta.table import sweep_parts
 

@@ -7,12 +7,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
-from tui.messages import RowChosen
+from tui.messages import FilterTyped, RowChosen
 from tui.palette import Palette
 from tui.widgets.bars import StatusLine, TitleBar
 from tui.widgets.detail import DetailView
+from tui.widgets.key_line import KeyLine
 from tui.widgets.module_tree import ChangeOf, ModuleTreeView
 
 ONE_PANE = 100
@@ -74,9 +75,8 @@ class InspectorScreen(Screen[None]):
         with Horizontal(id="panes"):
             yield ModuleTreeView(self._palette, self._change_of, id="tree")
             yield DetailView(id="detail")
-        yield Input(placeholder="names that hold all of these words", id="filter")
         yield StatusLine(self._palette, id="status")
-        yield Footer(show_command_palette=False)
+        yield KeyLine(self._palette, id="keys")
 
     @property
     def tree_view(self) -> ModuleTreeView:
@@ -112,28 +112,36 @@ class InspectorScreen(Screen[None]):
         """Go to the other pane."""
         self._show_detail(not self.detail.has_focus)
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Leave the filter, or go back to the tree."""
-        field = self.query_one("#filter", Input)
-        if field.has_class("-open"):
-            field.remove_class("-open")
-            field.value = ""
+        await self._close_filter()
         self._show_detail(False)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Begin to type a filter."""
         self._show_detail(False)
-        field = self.query_one("#filter", Input)
-        field.add_class("-open")
-        field.focus()
+        if not self.query("#filter"):
+            field = Input(placeholder="names that hold all of these words", id="filter")
+            await self.mount(field, before="#status")
+        self.query_one("#filter", Input).focus()
+
+    @on(Input.Changed, "#filter")
+    def type_filter(self, event: Input.Changed) -> None:
+        """Filter as it is typed."""
+        self.post_message(FilterTyped(event.value.strip()))
 
     @on(Input.Submitted, "#filter")
-    def keep_filter(self) -> None:
+    async def keep_filter(self) -> None:
         """Enter in the filter: go on in the tree, with the filter kept."""
-        field = self.query_one("#filter", Input)
-        if not field.value:
-            field.remove_class("-open")
+        if not self.query_one("#filter", Input).value.strip():
+            await self._close_filter()
         self.tree_view.focus()
+
+    async def _close_filter(self) -> None:
+        """Take the filter away, and with it what it hid."""
+        if self.query("#filter"):
+            await self.query("#filter").remove()
+            self.post_message(FilterTyped(""))
 
     def _show_detail(self, show: bool) -> None:
         self.set_class(show, "-detail")

@@ -1,0 +1,21 @@
+"""Where `lamella` begins: for the app, the worker starts while the rest is imported."""
+
+import sys
+
+PRINTS = frozenset({"tree", "diff", "-h", "--help", "--version"})
+"""First words after which no app is opened."""
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] and sys.argv[1] not in PRINTS and sys.stdout.isatty():
+        from tui.launch import start_worker
+
+        start_worker()
+    from tui.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands that print, for terminals, pipes and scripts."""

@@ -1,0 +1,259 @@
+"""`lamella diff`: what changed from a base to a model, as a table or as JSON."""
+
+import fnmatch
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from inspect_core.errors import UsageError
+from inspect_core.pairing import SAME_NAME
+from inspect_core.report import (
+    Comparison,
+    DiffReport,
+    TensorReport,
+    compare,
+    metrics_of,
+    report_of,
+    to_json,
+)
+from tui import format as fmt
+from tui.commands.layers import Layer, layers_of
+from tui.commands.output import BOLD, Output, note
+from tui.commands.progress import ProgressLine
+from tui.commands.table import Column, Row, Table
+
+REL_L2, MEAN, MAX, CHANGED = "rel. L2", "mean |d|", "max |d|", "changed"
+SHAPE, DTYPE, TENSORS = "shape", "dtype", "tensors"
+ALL = "all compared"
+
+MOST_DTYPES = 4
+"""Dtypes named in the heading."""
+
+_WORDS = {
+    "identical": "identical",
+    "changed": "changed",
+    "added": "added",
+    "removed": "removed",
+    "shape_mismatch": "of another shape",
+    "unsupported": "not comparable",
+}
+
+
+def print_diff(
+    base: str,
+    model: str,
+    *,
+    as_json: bool = False,
+    by: str = "tensor",
+    node: str | None = None,
+    sort: str | None = None,
+    device: str = "cpu",
+    light: bool = False,
+    ascii_only: bool = False,
+) -> bool:
+    """Compare and print.
+
+    Args:
+        base: the old one.
+        model: the new one.
+        as_json: print the report as JSON, which lists tensors.
+        by: `tensor` or `layer`, for the table.
+        node: only tensors whose name, or a module on the way to them, fits this pattern.
+        sort: `change` (the most first) or `name`; None keeps the model's order.
+        device: where to compare; `auto` is the CPU, which is as fast as files are read.
+        light: colours for a light terminal.
+        ascii_only: draw with ASCII alone.
+
+    Returns:
+        Whether nothing differs.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+        UsageError: no tensor fits `node`, or the device cannot be used.
+    """
+    with ProgressLine() as control:
+        device = "cpu" if device == "auto" else device
+        found = compare(base, model, device=device, control=control, keep=_fitting(node))
+    if node is not None and not found.kept:
+        raise UsageError("no tensor of the two fits this pattern", where=node)
+    for side, checkpoint in (("base", found.reference), ("model", found.model)):
+        for warning in checkpoint.warnings:
+            note(f"warning: {side}: {warning}")
+    report = report_of(found)
+    if as_json:
+        tensors = _sorted(report.tensors, sort, lambda tensor: tensor.name, _tensor_change)
+        sys.stdout.write(to_json(replace(report, tensors=tuple(tensors))) + "\n")
+        return report.summary.identical
+    output = Output(ascii_only, light)
+    _print_head(found, output)
+    if by == "layer":
+        _print_layers(found, report, sort, output)
+    else:
+        _print_tensors(report, sort, output)
+    _print_counts(report, output)
+    return report.summary.identical
+
+
+def print_layers(
+    base: str, model: str, *, device: str = "cpu", light: bool = False, ascii_only: bool = False
+) -> None:
+    """Print what changed along the layers."""
+    print_diff(base, model, by="layer", device=device, light=light, ascii_only=ascii_only)
+
+
+def _fitting(node: str | None) -> Callable[[str], bool] | None:
+    """What says whether a tensor's name, or a module on the way to it, fits a pattern."""
+    if node is None:
+        return None
+    inside = f"{node}."
+    fits = re.compile(f"{fnmatch.translate(node)}|{fnmatch.translate(inside + '*')}").match
+    return lambda name: name == node or name.startswith(inside) or fits(name) is not None
+
+
+def _print_head(found: Comparison, output: Output) -> None:
+    """What is compared with what, the old one first."""
+    old, new = found.reference.title, found.model.title
+    if old == new:
+        old, new = str(found.reference.uri), str(found.model.uri)
+    for mark, title, checkpoint in (("---", old, found.reference), ("+++", new, found.model)):
+        dtypes = list(dict.fromkeys([info.dtype for info in checkpoint.tensors.values()]))
+        some = " ".join(dtypes[:MOST_DTYPES]) + (" ..." if len(dtypes) > MOST_DTYPES else "")
+        facts = f"{len(checkpoint.tensors):,} tensors  {some}"
+        output.line((f"{mark} {output.cut(title)}", BOLD), (f"  {facts}", "muted"))
+    if set(found.rules) - {SAME_NAME}:
+        rules = ", ".join([f"{number:,} by {rule}" for rule, number in found.rules.items()])
+        output.line((f"paired: {output.cut(rules)}", "muted"))
+    output.line()
+
+
+def _print_tensors(report: DiffReport, sort: str | None, output: Output) -> None:
+    mixed = len({dtype for t in report.tensors for dtype in (t.dtype, t.reference_dtype)} - {None})
+    shapes = [fmt.shape(tensor.shape) for tensor in report.tensors]
+    dtypes = [_dtype(tensor, output) for tensor in report.tensors] if mixed > 1 else []
+    columns = [
+        Column(SHAPE, max([len(SHAPE), *map(len, shapes)]), 2),
+        *([Column(DTYPE, max(map(len, dtypes)), 1)] if dtypes else []),
+        Column(REL_L2, 8),
+        Column(MEAN, 8),
+        Column(MAX, 8, 3),
+        Column(CHANGED, 7),
+    ]
+    names = [ALL, *[tensor.name for tensor in report.tensors]]
+    table = Table(output, "tensor", columns, names)
+    table.head()
+    tensors = _sorted(report.tensors, sort, lambda tensor: tensor.name, _tensor_change)
+    table.rows(_tensor_row(tensor, output) for tensor in tensors)
+    table.rows([_total(report)])
+
+
+def _print_layers(found: Comparison, report: DiffReport, sort: str | None, output: Output) -> None:
+    layers = _sorted(layers_of(found), sort, lambda layer: layer.name, _layer_change)
+    columns = [
+        Column(TENSORS, 8, 1), Column(REL_L2, 8), Column(MEAN, 8), Column(CHANGED, 7),
+    ]  # fmt: skip
+    table = Table(output, "layer", columns, [ALL, *[layer.name for layer in layers]], bars=True)
+    top = max([metrics_of(layer.summary)["rel_l2"] or 0.0 for layer in layers], default=0.0)
+    table.head()
+    table.rows(_layer_row(layer, top) for layer in layers)
+    table.rows([_total(report)])
+
+
+def _tensor_row(tensor: TensorReport, output: Output) -> Row:
+    cells = {SHAPE: fmt.shape(tensor.shape), DTYPE: _dtype(tensor, output)}
+    if tensor.status == "identical":
+        return Row(tensor.name, cells, "identical", state="same")
+    if tensor.status in ("added", "removed"):
+        return Row(tensor.name, cells, tensor.status)
+    if tensor.status != "changed":
+        return Row(tensor.name, cells, tensor.reason)
+    cells |= _numbers(lambda key: getattr(tensor, key))
+    words = f"{tensor.nonfinite:,} NaN or inf" if tensor.nonfinite else ""
+    return Row(tensor.name, cells, words)
+
+
+def _layer_row(layer: Layer, top: float) -> Row:
+    counts, compared = layer.counts, layer.compared
+    tensors = f"{layer.tensors:,}"
+    if counts["identical"] == layer.tensors:
+        return Row(layer.name, {TENSORS: tensors}, "identical", state="same")
+    others = [
+        f"{number:,} {_WORDS[status]}" if layer.tensors > 1 else _WORDS[status]
+        for status, number in counts.items()
+        if status not in ("changed", "identical")
+    ]
+    if not compared:
+        return Row(layer.name, {TENSORS: tensors}, ", ".join(others))
+    metrics = metrics_of(layer.summary)
+    if metrics["nonfinite"]:
+        others.append(f"{metrics['nonfinite']:,} NaN or inf")
+    cells = {TENSORS: tensors, **_numbers(metrics.__getitem__)}
+    share = (metrics["rel_l2"] or 0.0) / top if top > 0.0 else 0.0
+    return Row(layer.name, cells, ", ".join(others), share)
+
+
+def _total(report: DiffReport) -> Row:
+    summary = report.summary
+    compared = summary.counts["changed"] + summary.counts["identical"]
+    cells = {TENSORS: f"{compared:,}", **_numbers(lambda key: getattr(summary, key))}
+    return Row(ALL, cells)
+
+
+def _print_counts(report: DiffReport, output: Output) -> None:
+    """The last lines: how many tensors have which status."""
+    summary = report.summary
+    counts = [f"{number:,} {_WORDS[s]}" for s, number in summary.counts.items() if number]
+    output.line()
+    tensors = "1 tensor" if len(report.tensors) == 1 else f"{len(report.tensors):,} tensors"
+    output.line(f"{tensors}: {', '.join(counts) or 'none'}")
+    output.line((f"{summary.numel:,} values compared", "muted"))
+    if summary.nonfinite:
+        text = f"{summary.nonfinite:,} positions with NaN or inf are left out of the numbers"
+        output.line((text, "note"))
+
+
+def _numbers(value: Callable[[str], Any]) -> dict[str, str]:
+    """The cells of the metrics, from what gives a metric by its key."""
+    return {
+        REL_L2: fmt.number(value("rel_l2")),
+        MEAN: fmt.number(value("mean_abs")),
+        MAX: fmt.number(value("max_abs")),
+        CHANGED: fmt.percent(value("changed_fraction")),
+    }
+
+
+def _dtype(tensor: TensorReport, output: Output) -> str:
+    """`F32`, or `BF16 -> F32` where the two differ: the old one, then the new one."""
+    if tensor.reference_dtype in (None, tensor.dtype):
+        return tensor.dtype
+    return f"{tensor.reference_dtype} {'->' if output.ascii_only else '→'} {tensor.dtype}"
+
+
+def _sorted(items: Any, sort: str | None, name: Callable[[Any], str], change: Any) -> list[Any]:
+    """Items in the order that was asked for; equal ones keep theirs."""
+    if sort == "name":
+        return sorted(items, key=lambda item: _natural(name(item)))
+    return sorted(items, key=change) if sort == "change" else list(items)
+
+
+def _tensor_change(tensor: TensorReport) -> tuple[int, float]:
+    return _rank(tensor.status == "changed", tensor.status == "identical", tensor.rel_l2)
+
+
+def _layer_change(layer: Layer) -> tuple[int, float]:
+    same = layer.counts["identical"] == layer.tensors
+    return _rank(layer.counts["changed"] > 0, same, metrics_of(layer.summary)["rel_l2"])
+
+
+def _rank(changed: bool, identical: bool, rel_l2: float | None) -> tuple[int, float]:
+    """The most changed first: from zero, by relative L2, what has no partner, what is equal."""
+    if not changed:
+        return (3 if identical else 2), 0.0
+    return (0, 0.0) if rel_l2 is None else (1, -rel_l2)
+
+
+def _natural(name: str) -> list[str | tuple[int, str]]:
+    """A key that puts layer 2 before layer 10, without making numbers of a stranger's digits."""
+    parts = re.split("([0-9]+)", name)
+    return [(len(p.lstrip("0")), p) if at % 2 else p for at, p in enumerate(parts)]

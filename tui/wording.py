@@ -1,0 +1,68 @@
+"""What the title, the status line and the warnings say; pure text from the session."""
+
+from inspect_core.control import Progress
+from inspect_core.text import clean
+from tui import format as fmt
+from tui.session import Session
+
+MOST_REASONS = 200
+"""Lines of the warnings that say why tensors have no partner."""
+
+
+def warnings(session: Session) -> list[str]:
+    """Everything a user should know about both checkpoints, safe to show."""
+    listing, pairs = session.listing, session.pairs
+    found = list(listing.warnings) if listing else []
+    if pairs is not None and listing is not None:
+        found += [f"reference: {warning}" for warning in pairs.warnings]
+        unpaired = [at for at, status in enumerate(pairs.status) if status != "pair"]
+        found += [
+            f"{clean(listing.names[at], 120)}: {clean(pairs.reason[at])}"
+            for at in unpaired[:MOST_REASONS]
+        ]
+        if len(unpaired) > MOST_REASONS:
+            found.append(f"and {len(unpaired) - MOST_REASONS} more without a partner")
+        if pairs.removed:
+            names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
+            found.append(f"only in the reference ({len(pairs.removed)}): {names}")
+    return found
+
+
+def ready(session: Session, has_reference: bool) -> tuple[str, bool]:
+    """The status line while nothing runs, and whether there is something to warn of."""
+    listing, pairs = session.listing, session.pairs
+    if listing is None:
+        return "", False
+    parts = [listing.note] if listing.note else []
+    if pairs is not None:
+        parts.insert(0, f"{pairs.status.count('pair')} of {len(listing.names)} tensors compared")
+    elif not has_reference:
+        parts.append("no reference: press r, or start with --ref BASE")
+    count = len(warnings(session))
+    if count:
+        parts.append(f"{count} warning{'s' if count > 1 else ''}: w to read")
+    return clean("  ".join(parts), 400), count > 0
+
+
+def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
+    """The title bar: parts with the state whose colour they take, and figures."""
+    listing, pairs = session.listing, session.pairs
+    left = [("lamella", "type")]
+    if listing is None:
+        return left, device
+    left.append((clean(listing.title, 40), "module"))
+    figures = [
+        f"{fmt.params(listing.tree.root.totals.params)} parameters",
+        fmt.size(listing.nbytes),
+    ]
+    if pairs is not None:
+        left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
+        figures.append(session.metric.name)
+    return left, "  ".join([*figures, device])
+
+
+def progress_after(progress: Progress, elapsed: float) -> str:
+    """Rate and remaining time of a job that has run for some seconds."""
+    rate = progress.bytes_done / max(elapsed, 1e-3)
+    left = (progress.bytes_total - progress.bytes_done) / max(rate, 1.0)
+    return f"{fmt.size(int(rate))}/s  {fmt.duration(left)} left"
