@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from inspect_core.checkpoint import Checkpoint, open_checkpoint
@@ -305,6 +306,7 @@ def _name(match: Match) -> str:
     return info.name
 
 
+@cache
 def _changed_column() -> int:
     from inspect_core.delta.summary import COUNTS
 

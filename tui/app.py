@@ -1,5 +1,6 @@
 """The app: it wires the backend, the session and the screen together."""
 
+import gc
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -194,6 +195,15 @@ class LamellaApp(App[None]):
         tree_view.show(Outline(listing.tree), clean(listing.title, 60))
         self._say_ready()
         self._show_title()
+        self.call_after_refresh(self._after_first_rows)
+
+    def _after_first_rows(self) -> None:
+        """What would only delay the first rows: types, kernels, the reference."""
+        gc.enable()
+        gc.freeze()
+        listing = self.session.listing
+        if listing is None:
+            return
         if listing.has_config:
             self.desk.submit("types", FindTypes(listing.uri))
         self.desk.submit("warm", WarmUp())

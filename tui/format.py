@@ -35,7 +35,7 @@ def size(nbytes: int) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured number in three digits: `.0142`, `1.20`, `3.1e-05`; `n/a` for None."""
+    """A measured number in two or three digits: `.0142`, `1.2`, `3.1e-5`; `n/a` for None."""
     if value is None or math.isnan(value):
         return "n/a"
     if value == 0.0:
@@ -43,11 +43,12 @@ def number(value: float | None) -> str:
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     size_of = abs(value)
-    if 1e-3 <= size_of < 1.0:
+    # The bounds are where a number rounds to the next form: .9996 is 1, 999.6 is 1.0e3.
+    if 1e-3 <= size_of < 0.9995:
         digits = 2 - math.floor(math.log10(size_of))
         text = f"{value:.{digits}f}"
         return text.replace("0.", ".", 1)
-    if 1.0 <= size_of < 1000.0:
+    if 0.9995 <= size_of < 999.5:
         return f"{value:.3g}"
     return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 

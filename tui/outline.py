@@ -15,8 +15,8 @@ from inspect_core.structure.tree import ModuleTree
 MOST_SIBLINGS = 500
 """Lines shown of one parent's children; Enter on the line below shows as many more."""
 
-Key = tuple[str, bool]
-"""A row's first concrete path, and whether the row is a fold."""
+Key = tuple[str, str]
+"""A row's first concrete path, and whether it is a `fold`, a `module` or a `leaf`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class Line:
 
 def key_of(row: Row) -> Key:
     """What a row is remembered by."""
-    return row.anchor, isinstance(row, Branch) and row.folded
+    # A tensor may have the name of a module beside it: `q.weight` and `q.weight.absmax`.
+    kind = "leaf" if isinstance(row, Twig) else "fold" if row.folded else "module"
+    return row.anchor, kind
 
 
 class Outline:
@@ -94,15 +96,13 @@ class Outline:
         return self._kept is not None
 
     def index_of(self, key: Key) -> int | None:
-        """Where a row is shown; the row of its first member, or its fold, will do."""
-        other = (key[0], not key[1])
+        """Where a row is shown; where it is not, its fold or the module it is in will do."""
         fallback = None
         for at, line in enumerate(self.lines):
             if line.row is not None:
-                own = key_of(line.row)
-                if own == key:
+                if key_of(line.row) == key:
                     return at
-                if own == other:
+                if isinstance(line.row, Branch) and _covers(line.row, key[0]):
                     fallback = at
         return fallback
 
@@ -151,7 +151,7 @@ class Outline:
         branch, rest = self.root, path
         while rest:
             self._expanded.add(key_of(branch))
-            row, rest = _toward(branch, rest)
+            row, rest = self._toward(branch, rest)
             if isinstance(row, Branch):
                 branch = row
             elif row is None:
@@ -183,10 +183,10 @@ class Outline:
             return
         key = key_of(branch)
         most = self._shown.get(key, MOST_SIBLINGS)
-        total = len(branch.module.leaves) + len(branch.module.groups)
         for made, row in enumerate(self._below(branch)):
             if made >= most:
-                yield Line(None, depth + 1, hidden=total - made, parent=key)
+                hidden = self._count_below(branch) - made
+                yield Line(None, depth + 1, hidden=hidden, parent=key)
                 return
             if isinstance(row, Twig):
                 yield Line(row, depth + 1)
@@ -206,6 +206,27 @@ class Outline:
                 yield from kept.members()
             else:
                 yield kept
+
+    def _count_below(self, branch: Branch) -> int:
+        """How many rows `_below` gives, without making them all where no filter is on."""
+        if self._kept is not None:
+            return sum(1 for _ in self._below(branch))
+        opened = [child.folded and child.anchor in self._opened for child in branch.branches]
+        rows = zip(branch.branches, opened, strict=True)
+        return len(branch.module.leaves) + sum(len(b.names) if own else 1 for b, own in rows)
+
+    def _toward(self, branch: Branch, rest: str) -> tuple[Row | None, str]:
+        """The row below a branch on the way to a relative path, and what is left of the path."""
+        for twig in branch.twigs:
+            if twig.leaf.name == rest:
+                return twig, ""
+        for child in branch.branches:
+            for at, name in enumerate(child.names):
+                if rest == name or rest.startswith(f"{name}."):
+                    opened = child.folded and child.anchor in self._opened
+                    row = child.members()[at] if opened else child
+                    return row, rest[len(name) + 1 :]
+        return None, rest
 
     def _is_expanded(self, branch: Branch, forced: bool | None) -> bool:
         if forced is not None:
@@ -238,13 +259,12 @@ class Outline:
         )
 
 
-def _toward(branch: Branch, rest: str) -> tuple[Row | None, str]:
-    """The row below a branch on the way to a relative path, and what is left of the path."""
-    for twig in branch.twigs:
-        if twig.leaf.name == rest:
-            return twig, ""
-    for child in branch.branches:
-        for name in child.names:
-            if rest == name or rest.startswith(f"{name}."):
-                return child, rest[len(name) + 1 :]
-    return None, rest
+def _covers(row: Branch, path: str) -> bool:
+    """Whether a concrete path is one of a row's members, or below one; nothing is the root's."""
+    if row.parent is None:
+        return False
+    above = row.parent.anchor
+    if above and not path.startswith(f"{above}."):
+        return False
+    rest = path[len(above) + 1 :] if above else path
+    return any(rest == name or rest.startswith(f"{name}.") for name in row.names)

@@ -32,6 +32,8 @@ def half_blocks(rows: list[list[Rgb]]) -> list[Strip]:
     Returns:
         one strip for every two rows.
     """
+    if not rows or not rows[0]:
+        return [Strip([]) for _ in rows[::2]]
     plotext = _plotext()
     if plotext is None:
         return [_strip(zip(rows[k], rows[k + 1], strict=True)) for k in range(0, len(rows), 2)]

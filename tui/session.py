@@ -65,12 +65,11 @@ class Session:
 
     def open(self, listing: "Listing") -> None:
         """A model was opened, or opened again with types."""
-        old = self.listing
+        old, table = self.listing, self.table
+        self.table = None
+        if old is not None and table is not None and old.names == listing.names:
+            self.table = table.reordered(self._ordinals()[_order(listing.tree)])
         self.listing = listing
-        if old is not None and self.table is not None and old.names == listing.names:
-            self.table = self.table.reordered(self._ordinals()[_order(listing.tree)])
-        else:
-            self.table = None
         self._ordinal_of = None
         self.version += 1
 

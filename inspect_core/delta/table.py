@@ -34,8 +34,12 @@ class SummaryRows:
     def of(cls, summaries: Sequence[Summary]) -> "SummaryRows":
         """The rows of a list of summaries; histograms stay behind."""
         return cls(
-            np.array([[getattr(s, n) for n in COUNTS] for s in summaries], np.int64),
-            np.array([[getattr(s, n) for n in SUMS] for s in summaries], np.float64),
+            np.array([getattr(s, n) for s in summaries for n in COUNTS], np.int64).reshape(
+                len(summaries), len(COUNTS)
+            ),
+            np.array([getattr(s, n) for s in summaries for n in SUMS], np.float64).reshape(
+                len(summaries), len(SUMS)
+            ),
         )
 
 

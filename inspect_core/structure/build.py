@@ -39,14 +39,18 @@ NO_FACTS = ModuleFacts()
 """Nothing is known but the names."""
 
 
+Placed = tuple[str, int, int]
+"""A leaf while the tree is built: its name, its spec's index, its tensor (-1: not stored)."""
+
+
 class _Node:
     """A module while the tree is built."""
 
     __slots__ = ("children", "leaves")
 
     def __init__(self) -> None:
-        self.leaves: list[tuple[str, int, int]] = []  # name, spec, tensor (-1: not stored)
-        self.children: dict[str, _Node] = {}
+        self.leaves: list[Placed] = []
+        self.children: dict[str, _Node] | None = None  # 200,000 empty dicts would be 13 MB
 
 
 def build_tree(
@@ -64,25 +68,27 @@ def build_tree(
         bare_modules: show modules that hold no tensor (dropouts, activations).
     """
     builder = _Builder(facts)
-    nodes = builder.grow(names, specs)
+    builder.grow(names, specs)
     for name, owner in facts.tied.items():
-        builder.add_tied(nodes, name, owner)
+        builder.add_tied(name, owner)
     if bare_modules:
         for path in facts.types:
             # As deep as names go, and no empty first component: it would be the root.
             if path.count(".") < DEEPEST and not path.startswith("."):
-                builder.node_at(nodes, path)
-    builder.intern(nodes[""], "")
+                builder.node_at(path)
+    builder.intern(builder.nodes[""], "")
     return builder.finish()
 
 
 class _Builder:
     def __init__(self, facts: ModuleFacts) -> None:
         self.facts = facts
+        self.types_of = facts.types
         self.position = {path: at for at, path in enumerate(facts.types)}
         self.spec_index: dict[LeafSpec, int] = {}
         self.specs: list[LeafSpec] = []
         self.spec_totals: list[tuple[int, int, int, int, int]] = []
+        self.nodes = {"": _Node()}
         self.tied: dict[str, str] = {}
         self.interned: dict[tuple[object, ...], int] = {}
         self.types: list[str] = []
@@ -94,23 +100,24 @@ class _Builder:
         self.totals = array("q")
         self.order = array("q")
 
-    def grow(self, names: Sequence[str], specs: Sequence[LeafSpec]) -> dict[str, _Node]:
-        """All modules that the names spell, by path."""
-        nodes = {"": _Node()}
-        spec_index = self.spec_index
-        buffers = self.facts.buffers
+    def grow(self, names: Sequence[str], specs: Sequence[LeafSpec]) -> None:
+        """Take in a listing: every module that the names spell, with its leaves."""
+        nodes, buffers = self.nodes, self.facts.buffers
+        # Listings share their spec objects: looking one up by identity saves hashing a shape.
+        by_identity: dict[int, int] = {}
         for tensor, (name, spec) in enumerate(zip(names, specs, strict=True)):
-            path, leaf = split_name(name)
-            node = nodes.get(path)
+            path, _, leaf = name.rpartition(".")
+            node = nodes.get(path) if path else None
             if node is None:
-                node = self.node_at(nodes, path)
-            exact = spec._replace(buffer=True) if name in buffers else spec
-            index = spec_index.get(exact)
+                path, leaf = split_name(name)
+                node = self.node_at(path)
+            index = by_identity.get(id(spec))
             if index is None:
-                index = self.number_of(exact)
+                index = by_identity[id(spec)] = self.number_of(spec)
+            if buffers and name in buffers:
+                index = self.number_of(spec._replace(buffer=True))
             # A name without values of its own takes no ordinal: the totals count none for it.
             node.leaves.append((leaf, index, tensor if spec.stored else -1))
-        return nodes
 
     def number_of(self, spec: LeafSpec) -> int:
         """The index of a spec; what a leaf of it adds to the totals is worked out once."""
@@ -126,80 +133,84 @@ class _Builder:
             self.spec_totals.append(own if spec.stored else (0, 0, 0, 0, 0))
         return index
 
-    def node_at(self, nodes: dict[str, _Node], path: str) -> _Node:
+    def node_at(self, path: str) -> _Node:
         """The module at a path; it and its parents are made where they are missing."""
-        missing: list[tuple[str, str]] = []
-        while path not in nodes:
-            parent, dot, name = path.rpartition(".")
-            missing.append((path, name if dot else path))
-            path = parent
-        node = nodes[path]
-        for full, name in reversed(missing):
-            child = nodes[full] = _Node()
-            node.children[name] = child
-            node = child
+        node = self.nodes.get(path)
+        if node is None:
+            node = self.nodes[path] = _Node()
+            parent, _, name = path.rpartition(".")
+            above = self.nodes.get(parent) or self.node_at(parent)
+            if above.children is None:
+                above.children = {}
+            above.children[name] = node
         return node
 
-    def add_tied(self, nodes: dict[str, _Node], name: str, owner: str) -> None:
+    def add_tied(self, name: str, owner: str) -> None:
         """Mark a name as tied, adding it where the listing leaves it out."""
         path, leaf = split_name(name)
-        node = self.node_at(nodes, path)
+        leaves = self.node_at(path).leaves
         self.tied[name] = owner
-        for at, (other, index, tensor) in enumerate(node.leaves):
+        for at, (other, index, tensor) in enumerate(leaves):
             if other == leaf:
                 tied = self.specs[index]._replace(tied=True)
-                node.leaves[at] = (leaf, self.number_of(tied), tensor)
+                leaves[at] = (leaf, self.number_of(tied), tensor)
                 return
         dtype, shape = self.facts.shapes.get(name, ("", ()))
         buffer = name in self.facts.buffers
         spec = LeafSpec(dtype, shape, buffer=buffer, tied=True, stored=False)
-        node.leaves.append((leaf, self.number_of(spec), -1))
+        leaves.append((leaf, self.number_of(spec), -1))
 
     def intern(self, node: _Node, path: str) -> int:
         """The structure of a module, its children first; tensors are numbered on the way."""
         leaves = node.leaves
         if len(leaves) > 1:
+            self._sort_leaves(leaves, path)
+        for _, _, tensor in leaves:
+            if tensor >= 0:
+                self.order.append(tensor)
+        children: list[tuple[str, int]] = []
+        below = node.children
+        if below is not None:
             prefix = f"{path}." if path else ""
-            known = self.facts.leaves
-            if known:
-                last = len(known)
-                leaves.sort(key=lambda leaf: known.get(prefix + leaf[0], last))
-            else:
-                leaves.sort(key=lambda leaf: leaf[0] != "weight")
-        self.order.extend([tensor for _, _, tensor in leaves if tensor >= 0])
-        children = [
-            (name, self.intern(child, f"{path}.{name}" if path else name))
-            for name, child in self._in_order(node, path)
-        ]
-        kind = self.facts.types.get(path, "")
-        key = (kind, tuple([(name, spec) for name, spec, _ in leaves]), tuple(children))
+            order = self._in_order(list(below), prefix)
+            children = [(name, self.intern(below[name], prefix + name)) for name in order]
+        kind = self.types_of.get(path, "")
+        if len(leaves) == 1 and not children:
+            key: tuple[object, ...] = (kind, leaves[0][0], leaves[0][1])
+        else:
+            key = (kind, tuple([(name, spec) for name, spec, _ in leaves]), tuple(children))
         index = self.interned.get(key)
         if index is None:
             index = self.interned[key] = self._add(kind, leaves, children)
         return index
 
-    def _in_order(self, node: _Node, path: str) -> list[tuple[str, _Node]]:
-        children = list(node.children.items())
-        if len(children) < 2:
-            return children
+    def _sort_leaves(self, leaves: list[Placed], path: str) -> None:
+        prefix = f"{path}." if path else ""
+        known = self.facts.leaves
+        if known:
+            last = len(known)
+            leaves.sort(key=lambda leaf: known.get(prefix + leaf[0], last))
+        else:
+            leaves.sort(key=lambda leaf: leaf[0] != "weight")
+
+    def _in_order(self, names: list[str], prefix: str) -> list[str]:
+        """Children in declared order; where it is not known, numbered ones by number."""
+        if len(names) < 2:
+            return names
         if self.position:
             last = len(self.position)
-            prefix = f"{path}." if path else ""
-            declared = [self.position.get(prefix + name, last) for name, _ in children]
-            children = [
-                children[at] for at in sorted(range(len(children)), key=declared.__getitem__)
-            ]
-            if last not in declared:
-                return children
-        places = [at for at, (name, _) in enumerate(children) if is_index(name)]
-        by_number = sorted((children[at] for at in places), key=lambda item: int(item[0]))
-        for at, child in zip(places, by_number, strict=True):
-            children[at] = child
-        return children
+            declared = {name: self.position.get(prefix + name, last) for name in names}
+            names = sorted(names, key=declared.__getitem__)
+            if last not in declared.values():
+                return names
+        places = [at for at, name in enumerate(names) if is_index(name)]
+        by_number = sorted((names[at] for at in places), key=int)
+        ordered = list(names)
+        for at, name in zip(places, by_number, strict=True):
+            ordered[at] = name
+        return ordered
 
-    def _add(
-        self, kind: str, leaves: list[tuple[str, int, int]], children: list[tuple[str, int]]
-    ) -> int:
+    def _add(self, kind: str, leaves: list[Placed], children: list[tuple[str, int]]) -> int:
         index = len(self.types)
         self.types.append(kind)
         self.leaf_name += [name for name, _, _ in leaves]

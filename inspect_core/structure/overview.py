@@ -37,7 +37,7 @@ def overview(row: Row) -> list[Section]:
     if row.axis is not None:
         return [_along(row.axis, row)]
     if isinstance(row, Twig):
-        return [_plain("", [(row.leaf.name, tuple(row.firsts))])]
+        return [_plain("", [(row.leaf.name, tuple(row.firsts) if row.width else ())])]
     sections: list[Section] = []
     rest: list[tuple[str, tuple[int, ...]]] = []
     for part in _below(row.module, "", row.firsts[0]):

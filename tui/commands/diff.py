@@ -14,12 +14,12 @@ from inspect_core.report import (
     DiffReport,
     TensorReport,
     compare,
-    metrics_of,
     report_of,
     to_json,
 )
 from tui import format as fmt
 from tui.commands.layers import Layer, layers_of
+from tui.commands.order import in_order
 from tui.commands.output import BOLD, Output, note
 from tui.commands.progress import ProgressLine
 from tui.commands.table import Column, Row, Table
@@ -83,7 +83,7 @@ def print_diff(
             note(f"warning: {side}: {warning}")
     report = report_of(found)
     if as_json:
-        tensors = _sorted(report.tensors, sort, lambda tensor: tensor.name, _tensor_change)
+        tensors = in_order(report.tensors, sort)
         sys.stdout.write(to_json(replace(report, tensors=tuple(tensors))) + "\n")
         return report.summary.identical
     output = Output(ascii_only, light)
@@ -143,18 +143,17 @@ def _print_tensors(report: DiffReport, sort: str | None, output: Output) -> None
     names = [ALL, *[tensor.name for tensor in report.tensors]]
     table = Table(output, "tensor", columns, names)
     table.head()
-    tensors = _sorted(report.tensors, sort, lambda tensor: tensor.name, _tensor_change)
-    table.rows(_tensor_row(tensor, output) for tensor in tensors)
+    table.rows(_tensor_row(tensor, output) for tensor in in_order(report.tensors, sort))
     table.rows([_total(report)])
 
 
 def _print_layers(found: Comparison, report: DiffReport, sort: str | None, output: Output) -> None:
-    layers = _sorted(layers_of(found), sort, lambda layer: layer.name, _layer_change)
+    layers = in_order(layers_of(found), sort)
     columns = [
         Column(TENSORS, 8, 1), Column(REL_L2, 8), Column(MEAN, 8), Column(CHANGED, 7),
     ]  # fmt: skip
     table = Table(output, "layer", columns, [ALL, *[layer.name for layer in layers]], bars=True)
-    top = max([metrics_of(layer.summary)["rel_l2"] or 0.0 for layer in layers], default=0.0)
+    top = max([layer.metrics["rel_l2"] or 0.0 for layer in layers], default=0.0)
     table.head()
     table.rows(_layer_row(layer, top) for layer in layers)
     table.rows([_total(report)])
@@ -185,7 +184,7 @@ def _layer_row(layer: Layer, top: float) -> Row:
     ]
     if not compared:
         return Row(layer.name, {TENSORS: tensors}, ", ".join(others))
-    metrics = metrics_of(layer.summary)
+    metrics = layer.metrics
     if metrics["nonfinite"]:
         others.append(f"{metrics['nonfinite']:,} NaN or inf")
     cells = {TENSORS: tensors, **_numbers(metrics.__getitem__)}
@@ -228,32 +227,3 @@ def _dtype(tensor: TensorReport, output: Output) -> str:
     if tensor.reference_dtype in (None, tensor.dtype):
         return tensor.dtype
     return f"{tensor.reference_dtype} {'->' if output.ascii_only else '→'} {tensor.dtype}"
-
-
-def _sorted(items: Any, sort: str | None, name: Callable[[Any], str], change: Any) -> list[Any]:
-    """Items in the order that was asked for; equal ones keep theirs."""
-    if sort == "name":
-        return sorted(items, key=lambda item: _natural(name(item)))
-    return sorted(items, key=change) if sort == "change" else list(items)
-
-
-def _tensor_change(tensor: TensorReport) -> tuple[int, float]:
-    return _rank(tensor.status == "changed", tensor.status == "identical", tensor.rel_l2)
-
-
-def _layer_change(layer: Layer) -> tuple[int, float]:
-    same = layer.counts["identical"] == layer.tensors
-    return _rank(layer.counts["changed"] > 0, same, metrics_of(layer.summary)["rel_l2"])
-
-
-def _rank(changed: bool, identical: bool, rel_l2: float | None) -> tuple[int, float]:
-    """The most changed first: from zero, by relative L2, what has no partner, what is equal."""
-    if not changed:
-        return (3 if identical else 2), 0.0
-    return (0, 0.0) if rel_l2 is None else (1, -rel_l2)
-
-
-def _natural(name: str) -> list[str | tuple[int, str]]:
-    """A key that puts layer 2 before layer 10, without making numbers of a stranger's digits."""
-    parts = re.split("([0-9]+)", name)
-    return [(len(p.lstrip("0")), p) if at % 2 else p for at, p in enumerate(parts)]

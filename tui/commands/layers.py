@@ -3,15 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-from inspect_core.report import Comparison, TensorStatus, merged
+from inspect_core.report import Comparison, TensorStatus, merged, metrics_of
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.overview import Section, overview
 from inspect_core.work.jobs import listing_of
-
-if TYPE_CHECKING:
-    from inspect_core.delta.summary import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +17,13 @@ class Layer:
 
     Attributes:
         name: its path; foreign text.
-        summary: merged over its tensors that were compared.
+        metrics: as in `TensorReport`, merged over its tensors that were compared.
         compared: how many those are.
         counts: how many of its tensors have which status.
     """
 
     name: str
-    summary: "Summary"
+    metrics: dict[str, Any]
     compared: int
     counts: "Counter[TensorStatus]"
 
@@ -54,7 +51,8 @@ def layers_of(found: Comparison) -> list[Layer]:
             counts = Counter(found.status(at) for at in order[ordinals].tolist() if at in kept)
             if counts:
                 runs = _runs(ordinals)
-                layers.append(Layer(name, merged(table, runs), table.seen_in(runs), counts))
+                metrics = metrics_of(merged(table, runs))
+                layers.append(Layer(name, metrics, table.seen_in(runs), counts))
     return layers
 
 

@@ -19,13 +19,24 @@ class KeyLine(Widget):
     def __init__(self, palette: Palette, id: str | None = None) -> None:
         super().__init__(id=id)
         self._palette = palette
+        self._keys: list[tuple[str, str, Binding]] | None = None
 
     def on_mount(self) -> None:
         """Follow the focus."""
-        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
+        self.screen.bindings_updated_signal.subscribe(self, self._changed)
+
+    def _changed(self, _: object) -> None:
+        before, self._keys = self._keys, None
+        if self.keys() != before:
+            self.refresh()
 
     def keys(self) -> list[tuple[str, str, Binding]]:
         """Key as shown, what it does, and its binding, in the order of the screen."""
+        if self._keys is None:
+            self._keys = self._find()
+        return self._keys
+
+    def _find(self) -> list[tuple[str, str, Binding]]:
         names = ASCII_NAMES if self._palette.ascii_only else NAMES
         found = []
         for active in self.screen.active_bindings.values():
