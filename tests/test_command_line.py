@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import pexpect
 import pyte
 import pytest
 
+from inspect_core.control import Progress
 from tui.demo import demo_pair
 
 BASE, MODEL = demo_pair()
@@ -24,6 +26,7 @@ def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         text=True,
         encoding="utf-8",
         timeout=60,
+        check=False,
         env={**os.environ, **env},
     )
 
@@ -86,11 +89,11 @@ def test_a_file_name_that_is_not_utf8(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\x1b[2J.safetensors"
     Path(os.fsdecode(path)).write_bytes(Path(MODEL, "model.safetensors").read_bytes())
     command = [*LAMELLA, "tree", "--no-types", path]
-    done = subprocess.run(command, capture_output=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout + done.stderr
     command = [*LAMELLA, "diff", path, path, "--format", "json"]
-    done = subprocess.run(command, capture_output=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0
     assert b"\\udcff\\u001b[2J" in done.stdout
 
@@ -119,7 +122,31 @@ def test_a_table_fits_the_terminal(columns: int) -> None:
     _, lines, status = terminal("diff", BASE, MODEL, columns=columns)
     assert status == 0
     assert len(lines) == 2 + 1 + 74 + 1 + 2  # no line is broken
-    assert lines[3].startswith("model.")
+    assert lines[3].startswith("model.embed_tokens.weight ")
+    assert lines[3].endswith("identical")
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_progress_is_one_line_that_goes_away(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tui.commands import progress
+
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    monkeypatch.setattr(progress, "columns", lambda _: columns)
+    monkeypatch.setattr(progress, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with progress.ProgressLine() as control:
+        for done in (0, 50, 100):
+            control.report(Progress(done, 100, "tensors", done * 10**9, 10**11))
+    raw = stream.getvalue()
+    assert "50 of 100 tensors"[: columns - 1] in raw
+    screen = pyte.Screen(columns, 5)
+    pyte.Stream(screen).feed(raw + "next")
+    assert [line.rstrip() for line in screen.display] == ["next", "", "", "", ""]
 
 
 def test_a_light_terminal_has_other_colours() -> None:
@@ -139,7 +166,9 @@ def test_an_encoding_without_our_glyphs() -> None:
 def test_a_reader_that_has_gone(words: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    done = subprocess.run([*LAMELLA, *words], stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    done = subprocess.run(
+        [*LAMELLA, *words], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False
+    )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -148,7 +177,11 @@ def test_a_reader_that_has_gone(words: tuple[str, ...]) -> None:
 def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*LAMELLA, "tree", MODEL, "--no-types"], stdout=full, stderr=subprocess.PIPE, timeout=60
+            [*LAMELLA, "tree", MODEL, "--no-types"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
         )
     assert done.returncode == 2
     assert done.stderr.startswith(b"lamella: ")

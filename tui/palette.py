@@ -54,6 +54,11 @@ class Palette:
     colorless: bool
 
     @property
+    def marks(self) -> bool:
+        """Whether levels are drawn as characters: colour or half-blocks are not to be had."""
+        return self.colorless or self.ascii_only
+
+    @property
     def ascii_only(self) -> bool:
         """Whether only ASCII may be drawn."""
         return self.glyphs is ASCII

@@ -145,7 +145,7 @@ def test_hostile_names(tree, tmp_path: Path) -> None:
     document = json.loads(out)
     assert out.isascii()
     members = {row["members"][0] for row in document["tree"]["children"]}
-    assert members == set(HOSTILE)
+    assert members == {name.partition(".")[0] for name in HOSTILE}
     assert [leaf["name"] for leaf in document["tree"]["tensors"]] == ["x" * 5000]
 
 
@@ -178,7 +178,11 @@ def test_huge_levels_stream(tmp_path: Path) -> None:
     save_file(made, tmp_path / "m.safetensors")
     command = f"{sys.executable} -m tui.cli tree --no-types {tmp_path}/m.safetensors | head -1"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.stdout.startswith("m.safetensors")
     assert (done.stderr, done.returncode) == ("", 0)
@@ -199,5 +203,7 @@ def test_imports_no_torch_without_types() -> None:
         "print_tree(demo_pair()[1], types=True); heavy = {'torch', 'numba', 'numpy', 'textual'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout.splitlines()[-1] == "[]"

@@ -133,12 +133,12 @@ def _print_tensors(report: DiffReport, sort: str | None, output: Output) -> None
     shapes = [fmt.shape(tensor.shape) for tensor in report.tensors]
     dtypes = [_dtype(tensor, output) for tensor in report.tensors] if mixed > 1 else []
     columns = [
-        Column(SHAPE, max([len(SHAPE), *map(len, shapes)]), 2),
-        *([Column(DTYPE, max(map(len, dtypes)), 1)] if dtypes else []),
-        Column(REL_L2, 8),
-        Column(MEAN, 8),
-        Column(MAX, 8, 3),
-        Column(CHANGED, 7),
+        Column(SHAPE, max([len(SHAPE), *map(len, shapes)]), 4),
+        *([Column(DTYPE, max(map(len, dtypes)), 3)] if dtypes else []),
+        Column(REL_L2, 9),
+        Column(MEAN, 8, 2),
+        Column(MAX, 8, 5),
+        Column(CHANGED, 7, 1),
     ]
     names = [ALL, *[tensor.name for tensor in report.tensors]]
     table = Table(output, "tensor", columns, names)
@@ -150,7 +150,7 @@ def _print_tensors(report: DiffReport, sort: str | None, output: Output) -> None
 def _print_layers(found: Comparison, report: DiffReport, sort: str | None, output: Output) -> None:
     layers = in_order(layers_of(found), sort)
     columns = [
-        Column(TENSORS, 8, 1), Column(REL_L2, 8), Column(MEAN, 8), Column(CHANGED, 7),
+        Column(TENSORS, 8, 3), Column(REL_L2, 9), Column(MEAN, 8, 2), Column(CHANGED, 7, 1),
     ]  # fmt: skip
     table = Table(output, "layer", columns, [ALL, *[layer.name for layer in layers]], bars=True)
     top = max([layer.metrics["rel_l2"] or 0.0 for layer in layers], default=0.0)

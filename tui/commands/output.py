@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import TextIO
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -31,7 +32,7 @@ class Output:
     def __init__(self, ascii_only: bool = False, light: bool = False) -> None:
         ascii_only = ascii_only or not _encodes(_NEEDED)
         self.palette = make_palette(load_theme(LIGHT if light else DARK), ascii_only)
-        self.width = _columns() if sys.stdout.isatty() else None
+        self.width = columns(sys.stdout) if sys.stdout.isatty() else None
         self._colors = _color_system() if self.width is not None else None
         # The terminal's own foreground is the one that its background was chosen for.
         self._styles = {**self.palette.styles, "module": Style()}
@@ -76,9 +77,10 @@ def note(text: str) -> None:
     sys.stderr.write(f"lamella: {clean(text, 400)}\n")
 
 
-def _columns() -> int:
+def columns(stream: TextIO) -> int:
+    """Cells across of the terminal that a stream goes to; 80 where it does not say."""
     try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _FALLBACK_COLUMNS
+        return os.get_terminal_size(stream.fileno()).columns or _FALLBACK_COLUMNS
     except (OSError, ValueError):
         return _FALLBACK_COLUMNS
 

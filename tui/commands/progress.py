@@ -6,6 +6,7 @@ from types import TracebackType
 
 from inspect_core.control import Control, Progress
 from tui import format as fmt
+from tui.commands.output import columns
 
 FIRST_SECONDS = 0.4
 """Work that takes less is done before anybody has read the line."""
@@ -50,6 +51,8 @@ class ProgressLine:
 
     def _put(self, text: str) -> None:
         """Write over what stands there, with spaces: any terminal knows how."""
+        # A line that the terminal breaks could not be taken back.
+        text = text[: columns(sys.stderr) - 1]
         sys.stderr.write(f"\r{text:<{self._shown}}" + ("" if text else "\r"))
         sys.stderr.flush()
         self._shown = len(text)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rich.style import Style
 from textual.strip import Strip
 
+from inspect_core.structure.fold import is_index
 from inspect_core.text import clean
 from themes import Rgb
 from tui import format as fmt
@@ -15,10 +16,12 @@ from tui import plots
 from tui.figures.parts import (
     Lines,
     cut,
+    fitted,
     heading,
     hex_color,
     line,
     not_shown,
+    note_lines,
     side_by_side,
     statistics_lines,
 )
@@ -65,8 +68,8 @@ def overview_figure(
         height: lines at most.
     """
     lines = [
-        heading(title, kind, palette),
-        *[line((note, palette.styles["note"])) for note in notes],
+        heading(title, kind, palette, width),
+        *note_lines(notes, palette, width),
     ]
     finite = np.concatenate([v[np.isfinite(v)].ravel() for v in values] or [np.zeros(0)])
     top = float(finite.max()) if finite.size else 0.0
@@ -84,7 +87,7 @@ def overview_figure(
         statistics = statistics_lines(summary, delta, palette)
         half = min(width // 2, 34)
         lines += [Strip([]), *side_by_side(statistics[::2], statistics[1::2], half)]
-    return lines
+    return fitted(lines, palette, width)
 
 
 def _section(
@@ -98,21 +101,23 @@ def _section(
 ) -> Lines:
     """One heatmap, `tall` lines a kind; a list of bars where there is no axis."""
     labels = [clean(kind, 40) for kind in short_kinds(section.kinds)]
-    gutter = min(max(map(len, labels), default=0), max(12, width // 3)) + 1
+    longest = max(map(len, labels), default=0)
+    gutter = max(1, min(longest, max(12, width // 3), width - 9)) + 1
     if section.columns == ("",):
         return _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
     cells = max(1, (width - gutter) // len(section.columns))
     longest = max(map(len, section.columns))
     cell = min(cells, max(6, min(longest + 1, 24))) if cells > 1 else 1
-    shown = min(len(section.columns), (width - gutter) // cell)
-    names = [clean(name, cell - 1 if cell > 1 else 1) for name in section.columns]
+    shown = min(len(section.columns), max(1, (width - gutter) // cell))
+    # Of numbers that do not fit every second or tenth is shown; words are cut.
+    names = [clean(n, None if is_index(n) else max(1, cell - 1)) for n in section.columns]
     head = _axis(names[:shown], cell)
-    title = clean(section.title, max(8, gutter - 1))
+    title = cut(clean(section.title), gutter - 1)
     lines = [line((f"{title:<{gutter}}"[:gutter], palette.styles["muted"]), head)]
     colors = [_pixels(row[:shown], top, palette, cell) for row in grid]
     for label, values, pixels in zip(labels, grid, colors, strict=True):
         text = line((cut(label, gutter - 1).ljust(gutter), palette.styles["module"]))
-        if palette.colorless:
+        if palette.marks:
             marks = "".join(_mark(value, top) * cell for value in values[:shown])
             cells_line = line(marks)
         else:
@@ -164,9 +169,10 @@ def _axis(names: list[str], cell: int) -> str:
     step = 1 if longest < cell or cell == longest == 1 else -(-(longest + 1) // cell)
     row = [" "] * (cell * len(names))
     for at in range(0, len(names), step):
-        for k, char in enumerate(names[at]):
-            if at * cell + k < len(row):
-                row[at * cell + k] = char
+        start, stop = at * cell, at * cell + len(names[at])
+        # Half a number would be another number.
+        if stop <= len(row):
+            row[start:stop] = names[at]
     return "".join(row)
 
 
@@ -186,7 +192,7 @@ def _sequential_scale(top: float, metric: "Metric", palette: Palette) -> Strip:
     if top == 0.0:
         return line(f"{metric.name} 0 everywhere")
     high = f" {fmt.metric_value(metric, top)}  {metric.name}"
-    if palette.colorless:
+    if palette.marks:
         return line("0 ", MONO, high)
     ramp = [palette.sequential[round(step * (LEVELS - 1) / 15)] for step in range(16)]
     return Strip.join([line("0 "), plots.half_blocks([ramp, ramp])[0], line(high)])

@@ -1,7 +1,10 @@
 """Lines and blocks that all figures are made of."""
 
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -24,9 +27,39 @@ def line(*parts: str | tuple[str, Style]) -> Strip:
     )
 
 
-def heading(title: str, note: str, palette: Palette) -> Strip:
+MOST_DECADES = 12
+"""Decades of a histogram, so that it fits beside a heatmap."""
+
+
+def heading(title: str, note: str, palette: Palette, width: int) -> Strip:
     """The first line of a detail: what it is, and in a quieter colour what kind."""
-    return line((title, Style(bold=True)), "  ", (note, palette.styles["muted"]))
+    name = cut(title, max(width // 2, width - len(note) - 2, 10))
+    return line((name, Style(bold=True)), "  ", (note, palette.styles["muted"]))
+
+
+def note_lines(notes: Sequence[str], palette: Palette, width: int) -> Lines:
+    """What to know, in full, in the colour of a note."""
+    return [line((part, palette.styles["note"])) for note in notes for part in wrap(note, width)]
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text into lines at spaces."""
+    return textwrap.wrap(text, max(10, width), break_long_words=True) or [""]
+
+
+def fitted(lines: Lines, palette: Palette, width: int) -> Lines:
+    """Lines no wider than the pane, and in ASCII where nothing else may be drawn."""
+    if palette.ascii_only:
+        lines = [Strip([_in_ascii(segment) for segment in strip]) for strip in lines]
+    return [strip.crop(0, width) if strip.cell_length > width else strip for strip in lines]
+
+
+def _in_ascii(segment: Segment) -> Segment:
+    text = segment.text
+    if text.isascii():
+        return segment
+    shown = "".join(c if c.isascii() else "~" if c == "…" else "?" * cell_len(c) for c in text)
+    return Segment(shown, segment.style)
 
 
 def side_by_side(left: Lines, right: Lines, width: int) -> Lines:
@@ -81,7 +114,7 @@ def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines
     rows.append(("elements", fmt.count(summary.numel)))
     lines = [line((f"{name:<12}", palette.styles["muted"]), value) for name, value in rows]
     if summary.left_out:
-        text = f"NaN or inf {fmt.count(summary.left_out)}, left out"
+        text = f"{fmt.count(summary.left_out)} NaN/inf left out"
         lines.append(line((text, palette.styles["note"])))
     if summary.histogram is not None:
         lines += _histogram(summary, "|d|" if delta else "|w|", palette)
@@ -95,7 +128,7 @@ def _histogram(summary: "Summary", what: str, palette: Palette) -> Lines:
     decades = histogram_by_decade(summary.histogram)
     if not decades:
         return []
-    low, high = max(min(decades), max(decades) - 14), max(decades)
+    low, high = max(min(decades), max(decades) - MOST_DECADES + 1), max(decades)
     counts = [decades.get(decade, 0) for decade in range(low, high + 1)]
     most = max(counts)
     marks = "".join(fmt.bar(c / most, palette.ascii_only) if c else " " for c in counts)

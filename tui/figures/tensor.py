@@ -10,7 +10,15 @@ from textual.strip import Strip
 from inspect_core.text import clean
 from tui import format as fmt
 from tui import plots
-from tui.figures.parts import Lines, heading, line, side_by_side, statistics_lines
+from tui.figures.parts import (
+    Lines,
+    fitted,
+    heading,
+    line,
+    note_lines,
+    side_by_side,
+    statistics_lines,
+)
 from tui.palette import LEVELS, Palette
 
 if TYPE_CHECKING:
@@ -25,8 +33,11 @@ WIDE = 74
 ROBUST_SHARE = 0.995
 """The scale of a delta ends at this quantile of |cell|: one outlier leaves the rest visible."""
 
-MONO_SIGNED = ("#*+-", " ", ".:=≡")
-"""Negative and positive values where colour may not tell them apart."""
+MONO_SIGNED = ("-+*#", ".:=≡")
+"""Negative and positive values, small to large, where colour may not tell them apart."""
+
+ASCII_SIGNED = ("-+*#", ".:=@")
+"""The same in ASCII."""
 
 
 def grid_for(width: int, height: int) -> tuple[int, int]:
@@ -57,8 +68,8 @@ def tensor_figure(
     """
     delta = detail.reference_name is not None
     lines = [
-        heading(clean(detail.name), f"{fmt.shape(shape)}  {dtype}", palette),
-        *[line((note, palette.styles["note"])) for note in notes],
+        heading(clean(detail.name), f"{fmt.shape(shape)}  {dtype}", palette, width),
+        *note_lines(notes, palette, width),
     ]
     statistics = statistics_lines(detail.summary, delta, palette)
     beside = width >= WIDE
@@ -71,6 +82,8 @@ def tensor_figure(
     where = f"out 0-{view.rows - 1}  in 0-{view.columns - 1}"
     if len(shape) <= 1:
         where = f"0-{view.columns - 1}"
+    if view.numel == 0:
+        where = "no values"
     if view.slices > 1:
         where += f"  slice {view.index} of {view.slices} ([ and ] to move)"
     rows, columns = detail.heat.cells.shape[1:]
@@ -80,8 +93,10 @@ def tensor_figure(
     plot.append(line((clean(where), palette.styles["muted"])))
     plot.append(_signed_scale(scale, caption, palette))
     if beside:
-        return lines + side_by_side(plot, statistics, plot_width + 2)
-    return lines + plot + side_by_side(statistics[::2], statistics[1::2], width // 2)
+        lines += side_by_side(plot, statistics, plot_width + 2)
+    else:
+        lines += [*plot, *side_by_side(statistics[::2], statistics[1::2], width // 2)]
+    return fitted(lines, palette, width)
 
 
 def _matrix(
@@ -100,8 +115,8 @@ def _matrix(
     row_of = np.arange(tall) * rows // tall
     column_of = np.arange(wide) * columns // wide
     picked = cells[row_of][:, column_of]
-    if palette.colorless:
-        marks = [[_signed_mark(value, scale) for value in row] for row in picked[::2]]
+    if palette.marks:
+        marks = [[_signed_mark(value, scale, palette) for value in row] for row in picked[::2]]
         return [line("".join(row)) for row in marks]
     level = np.rint(np.nan_to_num(picked) / (scale or 1.0) * (LEVELS // 2)) + LEVELS // 2
     index = np.clip(level, 0, LEVELS).astype(int)
@@ -120,8 +135,8 @@ def _signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
     low, high = f"-{fmt.number(scale)} ", f" +{fmt.number(scale)}"
     if scale == 0.0:
         return line("0 everywhere  ", (caption, palette.styles["muted"]))
-    if palette.colorless:
-        marks = "".join(_signed_mark(step / 8 * scale, scale) for step in range(-8, 9))
+    if palette.marks:
+        marks = "".join(_signed_mark(step / 8 * scale, scale, palette) for step in range(-8, 9))
         return line(low, marks, high, (f"  {caption}", palette.styles["muted"]))
     ramp = [palette.diverging[round(step * LEVELS / 15)] for step in range(16)]
     bar = plots.half_blocks([ramp, ramp])[0]
@@ -137,10 +152,10 @@ def _robust(cells: NDArray[np.float64]) -> float:
     return scale if scale > 0.0 else float(finite.max())
 
 
-def _signed_mark(value: float, scale: float) -> str:
+def _signed_mark(value: float, scale: float, palette: Palette) -> str:
     if not np.isfinite(value):
         return "?"
     if scale <= 0.0 or abs(value) < scale / 8:
         return " "
     step = min(3, int(abs(value) / scale * 4))
-    return MONO_SIGNED[2][step] if value > 0 else MONO_SIGNED[0][3 - step]
+    return (ASCII_SIGNED if palette.ascii_only else MONO_SIGNED)[int(value > 0)][step]

@@ -1,0 +1,338 @@
+"""Figures: every cell has the colour of its value, every line fits, every name is inert."""
+
+import math
+
+import numpy as np
+import pytest
+from app_made import HOSTILE
+
+from inspect_core.delta.heat import HeatGrid, MatrixView
+from inspect_core.delta.metrics import METRICS
+from inspect_core.delta.summary import HISTOGRAM_BINS, Summary, histogram_edges
+from inspect_core.structure.overview import Section
+from inspect_core.text import clean
+from inspect_core.work.jobs import TensorDetail
+from themes import load_theme
+from tui import format as fmt
+from tui.figures.message import message_figure
+from tui.figures.overview import MONO, overview_figure, short_kinds
+from tui.figures.parts import statistics_lines
+from tui.figures.tensor import SIDE_COLUMNS, WIDE, grid_for, tensor_figure
+from tui.palette import LEVELS, make_palette
+from tui.plots import HALF_BLOCK
+
+THEME = load_theme("lamella-dark")
+COLOR, MONOCHROME, ASCII = (
+    make_palette(THEME),
+    make_palette(THEME, colorless=True),
+    make_palette(THEME, ascii_only=True),
+)
+PALETTES = pytest.mark.parametrize(
+    "palette", [COLOR, MONOCHROME, ASCII], ids=["color", "mono", "ascii"]
+)
+WIDTHS = [10, 20, 33, 54, WIDE - 1, WIDE, 79, 120, 200]
+REL_L2 = METRICS["rel_l2"]
+
+NUMBERS = Summary(
+    numel=20, changed=5, left_out=2, nonfinite_model=2, sum_d=1.8, abs_d=3.6, sq_d=0.9,
+    abs_model=9, abs_reference=8, sq_model=11, sq_reference=10, dot=9.99999, residual=1e-5,
+    max_abs=0.7,
+)  # fmt: skip
+
+
+def section(kinds, columns, title="layers.0-2"):
+    columns = tuple(columns)
+    cells = tuple(tuple((0,) for _ in columns) for _ in kinds)
+    return Section(title, columns, tuple(kinds), cells)
+
+
+def overview(values, palette=COLOR, width=80, height=30, summary=None, notes=(), delta=True, **of):
+    grids = [np.array(v, float) for v in values]
+    sections = of.pop("sections", None) or [
+        section([f"kind{k}.weight" for k in range(len(v))], map(str, range(v.shape[1])))
+        for v in grids
+    ]
+    return overview_figure(
+        of.pop("title", "layers.0-2"), "Layer", sections, grids, REL_L2, summary, delta, notes,
+        palette, width, height,
+    )  # fmt: skip
+
+
+def detail_of(mean, name="a.weight", reference="a.weight", summary=NUMBERS, view=None):
+    mean = np.array(mean, float)
+    cells = np.zeros((4, *mean.shape))
+    cells[0], cells[3] = np.nan_to_num(mean), ~np.isnan(mean)
+    view = view or MatrixView(*mean.shape)
+    return TensorDetail(name, reference, summary, HeatGrid(cells), view)
+
+
+def tensor(mean, palette=COLOR, width=80, height=20, notes=(), **of):
+    detail = of.pop("detail", None) or detail_of(mean)
+    return tensor_figure(detail, (4, 4), "F32", notes, palette, width, height)
+
+
+def text(lines):
+    return "\n".join(strip.text for strip in lines)
+
+
+def colors(strip):
+    """Colours of the half-blocks of a line, cell by cell: upper and lower."""
+    found = []
+    for segment in strip:
+        if set(segment.text) == {HALF_BLOCK}:
+            pair = (tuple(segment.style.color.triplet), tuple(segment.style.bgcolor.triplet))
+            found += [pair] * len(segment.text)
+    return found
+
+
+def line_of(lines, label):
+    return next(strip for strip in lines if strip.text.lstrip().startswith(label))
+
+
+def test_cells_of_an_overview_have_the_colour_of_their_value():
+    values = np.array([[0.0, 0.25, 1.0], [0.5, 0.125, 0.75]])
+    lines = overview([values], width=60)
+    for row, label in enumerate(("kind0", "kind1")):
+        found = colors(line_of(lines, label))
+        cell = len(found) // 3
+        for column in range(3):
+            level = round(values[row, column] * (LEVELS - 1))
+            wanted = (COLOR.sequential[level],) * 2
+            assert found[column * cell : (column + 1) * cell] == [wanted] * cell
+
+
+def test_all_sections_are_on_one_scale():
+    sections = [section(["a"], "01", "one"), section(["b"], "01", "two")]
+    lines = overview([[[0.1, 0.1]], [[0.0, 0.4]]], sections=sections)
+    assert colors(line_of(lines, "a "))[0][0] == COLOR.sequential[round(0.25 * (LEVELS - 1))]
+    assert colors(line_of(lines, "b "))[-1][0] == COLOR.sequential[-1]
+    assert ".400  relative L2" in text(lines)
+
+
+def test_a_cell_without_a_value_is_background():
+    lines = overview([[[math.nan, 1.0, math.inf]]])
+    found = colors(line_of(lines, "kind0"))
+    assert found[0] == (COLOR.background,) * 2
+    assert found[-1] == (COLOR.background,) * 2
+    mono = line_of(overview([[[math.nan, 1.0, 0.0]]], MONOCHROME), "kind0").text
+    assert set(mono.split("kind0")[1].strip(" ")) == {"?", MONO[-1]}
+
+
+@PALETTES
+def test_nothing_compared_yet_is_a_figure_too(palette):
+    lines = overview([np.full((2, 3), math.nan)], palette)
+    assert "kind1" in text(lines)
+    assert overview([], palette, sections=[])
+
+
+def test_nothing_changed_is_said():
+    assert "relative L2 0 everywhere" in text(overview([np.zeros((2, 3))]))
+
+
+def test_every_column_has_its_name_or_its_place():
+    lines = overview([np.ones((1, 12))], width=40)
+    head = lines[1].text
+    found = [int(part) for part in head.split() if part.isdigit()]
+    assert found[0] == 0 and found == sorted(found) and len(found) > 1
+    cells = len(colors(line_of(lines, "kind0"))) // 12
+    for number in found:
+        assert head.index(f" {number}") + 1 == head.index(" 0") + 1 + number * cells
+
+
+def test_columns_and_kinds_that_do_not_fit_are_counted():
+    lines = overview([np.ones((1, 500))], width=60)
+    shown = len(colors(line_of(lines, "kind0")))
+    assert f"{500 - shown} more columns" in text(lines)
+    lines = overview([np.ones((90, 3))], height=20)
+    assert len(lines) <= 20
+    shown = sum(strip.text.startswith("kind") for strip in lines)
+    assert f"{90 - shown} more rows" in text(lines)
+
+
+def test_without_an_axis_there_are_bars():
+    sections = [section(["embed.weight", "norm.weight"], [""], "")]
+    lines = overview([[[0.5], [1.0]]], sections=sections)
+    bars = [line_of(lines, name).text.count("█") for name in ("embed", "norm")]
+    assert bars[1] == 2 * bars[0] > 0
+    assert ".500" in line_of(lines, "embed").text
+
+
+def test_kinds_lose_their_common_ending_only_while_they_stay_distinct():
+    assert short_kinds(["q.weight", "k.weight", "b.bias"]) == ["q", "k", "b.bias"]
+    assert short_kinds(["q.weight", "q"]) == ["q.weight", "q"]
+
+
+@PALETTES
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_overview_never_overflows(palette, width):
+    for shape in ((1, 2), (3, 12), (40, 61)):
+        _overview_fits(palette, width, np.random.default_rng(0).random(shape))
+
+
+def _overview_fits(palette, width, values):
+    for height in (4, 24, 60):
+        lines = overview([values], palette, width, height, NUMBERS, ["a note of some length " * 4])
+        assert max(strip.cell_length for strip in lines) <= width
+    sections = [section([f"{k}.weight" for k in range(len(values))], [""], "outside the layers")]
+    lines = overview([values[:, :1]], palette, width, 24, NUMBERS, sections=sections)
+    assert max(strip.cell_length for strip in lines) <= width
+
+
+@PALETTES
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_tensor_never_overflows(palette, width):
+    for shape in ((1, 1), (1, 300), (2, 2), (40, 174), (300, 7)):
+        _tensor_fits(palette, width, np.random.default_rng(0).normal(size=shape))
+
+
+def _tensor_fits(palette, width, mean):
+    for height in (4, 24, 60):
+        rows, columns = grid_for(width, height)
+        detail = detail_of(mean[:rows, :columns], name="model.layers.11." * 5)
+        notes = ["compared with another name, of some length " * 3]
+        lines = tensor(None, palette, width, height, notes, detail=detail)
+        assert max(strip.cell_length for strip in lines) <= width
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_cells_of_a_matrix_have_the_colour_of_their_value(width):
+    mean = np.array([[-1.0, -0.5, 0.0, 0.5], [1.0, 0.25, 0.0, -0.25]])
+    lines = tensor(mean, width=width, height=20)
+    rows = [colors(strip) for strip in lines if strip.text.startswith(HALF_BLOCK)][:2]
+    wide = (width - SIDE_COLUMNS if width >= WIDE else width) // 4
+    for at, pairs in enumerate(rows):
+        for column in range(4):
+            level = round(mean[at, column] * (LEVELS // 2)) + LEVELS // 2
+            assert pairs[column * wide] == (COLOR.diverging[level],) * 2
+            assert pairs[column * wide + wide - 1] == (COLOR.diverging[level],) * 2
+
+
+def test_a_missing_cell_is_background_and_zero_is_the_middle():
+    lines = tensor([[math.nan, 0.0], [1.0, -1.0]], width=40)
+    pairs = [colors(strip) for strip in lines if strip.text.startswith(HALF_BLOCK)]
+    assert pairs[0][0] == (COLOR.background,) * 2
+    assert pairs[0][-1] == (COLOR.diverging[LEVELS // 2],) * 2
+    assert pairs[1][0][0] == COLOR.diverging[-1] and pairs[1][-1][0] == COLOR.diverging[0]
+
+
+def test_an_outlier_leaves_the_rest_visible():
+    mean = np.full((40, 40), 0.1)
+    mean[::2] *= -1
+    mean[3, 3] = 1e6
+    found = {pair for s in tensor(mean, width=60, height=30) for pair in colors(s)[:1]}
+    assert (COLOR.diverging[0], COLOR.diverging[-1]) in found
+
+
+@PALETTES
+def test_nothing_in_a_tensor_is_said(palette):
+    lines = tensor(np.zeros((3, 3)), palette)
+    assert "0 everywhere" in text(lines)
+    empty = detail_of(np.full((1, 1), math.nan), summary=Summary(), view=MatrixView(0, 4))
+    lines = tensor(None, palette, detail=empty)
+    assert "n/a" in text(lines) and "0--1" not in text(lines)
+
+
+@PALETTES
+def test_a_sign_can_be_told_without_colour(palette):
+    if palette is COLOR:
+        pytest.skip("colour tells it")
+    one, other = (text(tensor([[sign, sign]] * 2, palette)) for sign in (1.0, -1.0))
+    assert one != other
+
+
+def test_slices_are_counted_and_their_keys_named():
+    view = MatrixView(2, 2, slices=8, index=3)
+    lines = tensor(None, detail=detail_of([[1.0, 2.0], [3.0, 4.0]], view=view))
+    assert "slice 3 of 8" in text(lines)
+    assert "[ and ]" in text(lines)
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("relative L2", fmt.number(math.sqrt(0.09))), ("mean |d|", ".200"), ("max |d|", ".700"),
+        ("L2", fmt.number(math.sqrt(0.9))), ("changed", "25.0%"), ("elements", "20"),
+        ("cosine", f"1 - {fmt.number(1 - NUMBERS.cosine)}"),
+        ("angle", f"{fmt.number(NUMBERS.angle)} rad"),
+    ],
+)  # fmt: skip
+def test_statistics_of_a_delta_are_those_of_the_summary(label, value):
+    found = line_of(statistics_lines(NUMBERS, True, COLOR), f"{label} ").text
+    assert found.removeprefix(label).strip() == value
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("mean", ".100"), ("std", fmt.number(NUMBERS.std)), ("mean |w|", ".200"),
+        ("max |w|", ".700"), ("L2", fmt.number(math.sqrt(0.9))), ("elements", "20"),
+    ],
+)  # fmt: skip
+def test_statistics_of_values_are_those_of_the_summary(label, value):
+    found = line_of(statistics_lines(NUMBERS, False, COLOR), f"{label} ").text
+    assert found.removeprefix(label).strip() == value
+
+
+def test_what_was_left_out_is_said():
+    lines = statistics_lines(NUMBERS, True, COLOR)
+    (line,) = [strip.text for strip in lines if "NaN" in strip.text]
+    assert "2" in line
+    lines = statistics_lines(Summary(numel=3, changed=3, left_out=3), True, COLOR)
+    assert line_of(lines, "max |d|").text.endswith("n/a")
+
+
+@PALETTES
+def test_the_histogram_has_its_decades(palette):
+    histogram = np.zeros(HISTOGRAM_BINS, np.int64)
+    edges = histogram_edges()
+    histogram[int(np.searchsorted(edges, 2e-5)) - 1] = 4
+    histogram[int(np.searchsorted(edges, 0.5)) - 1] = 8
+    summary = Summary(numel=12, changed=12, abs_d=1, sq_d=1, sq_reference=1, histogram=histogram)
+    (bars,) = [s.text for s in statistics_lines(summary, True, palette) if s.text.startswith("1e")]
+    assert bars.startswith("1e-5 ") and bars.endswith(" 1e0")
+    marks = bars.removeprefix("1e-5 ").removesuffix(" 1e0")
+    assert len(marks) == 5 and marks[1:4] == "   " and marks[0] != marks[4]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@PALETTES
+def test_foreign_names_reach_no_segment_raw(name, palette):
+    sections = [section([name, f"{name}.weight"], [name, "1"], name), section([name], [""], name)]
+    drawn = [
+        *overview(
+            [np.ones((2, 2)), np.ones((1, 1))], palette, sections=sections, title=clean(name)
+        ),
+        *tensor(None, palette, detail=detail_of([[1.0]], name=name)),
+        *message_figure(clean(name), [clean(name)], palette, 40),
+    ]
+    for strip in drawn:
+        for segment in strip:
+            assert all(char.isprintable() for char in segment.text), segment.text
+            assert segment.control is None
+            assert segment.style is None or not (segment.style.link or segment.style.meta)
+
+
+def test_ascii_is_ascii():
+    values = np.random.default_rng(0).random((3, 5))
+    drawn = [
+        *overview([values], ASCII, summary=NUMBERS),
+        *overview([values[:, :1]], ASCII, sections=[section("abc", [""], "")]),
+        *tensor(values - 0.5, ASCII),
+        *overview([np.ones((90, 300))], ASCII, 40, 12),
+        *overview([np.ones((1, 2))], ASCII, 40, sections=[section(["long" * 30], "01")]),
+    ]
+    assert [strip.text for strip in drawn if not strip.text.isascii()] == []
+
+
+def test_monochrome_levels_grow_with_the_value():
+    values = np.linspace(0, 1, 10)[None]
+    marks = line_of(overview([values], MONOCHROME, width=80), "kind0").text[7:]
+    order = [MONO.index(mark) for mark in dict.fromkeys(marks.ljust(1))]
+    assert order == sorted(order) and order[-1] == len(MONO) - 1
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_message_is_wrapped(width):
+    lines = message_figure("cannot open", ["a sentence of words " * 9, "x" * 300], COLOR, width)
+    assert all(strip.cell_length <= max(10, width) for strip in lines[1:])
+    assert text(lines).count("sentence") == 9
