@@ -27,7 +27,7 @@ format: $(DEV_STAMP)
 	$(BIN)/ruff format .
 
 screenshots: $(DEV_STAMP)
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python tests/make_screenshots.py
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 import gc
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -28,6 +29,7 @@ from inspect_core.work.jobs import (
     WarmUp,
 )
 from themes import ThemeFile
+from tui import format as fmt
 from tui import wording
 from tui.drawing import Drawing
 from tui.help import HELP
@@ -56,6 +58,9 @@ SETTLE_SECONDS = 0.12
 QUIET_SECONDS = 0.15
 """A job shorter than this shows no progress line."""
 
+MOST_UNASKED_BYTES = 256 << 20
+"""Without a reference, values beyond this are read on Enter only, not when the cursor rests."""
+
 REFRESH_SECONDS = 0.25
 """While a sweep runs, the change column is painted again at most this often."""
 
@@ -79,6 +84,15 @@ class Options:
     theme: ThemeFile
     ascii_only: bool = False
     colorless: bool = False
+
+
+def _import_ahead() -> None:
+    """Import what the first figure needs, on a thread, before somebody waits for it."""
+    import tui.figures.overview
+    import tui.figures.tensor  # noqa: F401
+    from tui.plots import fallback_note
+
+    fallback_note()
 
 
 class LamellaApp(App[None]):
@@ -111,7 +125,7 @@ class LamellaApp(App[None]):
         self._drawings = 0
         self._settling: Timer | None = None
         self._refreshing: Timer | None = None
-        self._sweep_started = 0.0
+        self._started: dict[str, float] = {}
         self._row: Row | None = None
         self._slice = 0
         self._retried = False
@@ -166,6 +180,7 @@ class LamellaApp(App[None]):
         if role == "open":
             self.inspector.tree_view.hint("")
             self._draw_message("cannot open the model", [text])
+            self.inspector.go_to_detail()
             self.inspector.status.say("press q to quit", "note")
         elif role == "device":
             self.inspector.status.say(f"no GPU is used: {text}", "note")
@@ -179,15 +194,26 @@ class LamellaApp(App[None]):
             self.inspector.status.say(f"module types are not known: {text}", "note")
         elif role == "sweep" and isinstance(error, WorkerDied) and not self._retried:
             self._retried = True
-            self.notify(text, title="sweep interrupted; going on", severity="warning")
+            title = "sweep interrupted; going on"
+            self.notify(text, title=title, severity="warning", markup=False)
             self._start_sweep()
         elif role == "inspect":
             self._draw_message(
                 self._row.path if self._row else "", [text, "Press Enter to try again."]
             )
         else:
+            if role == "pair":
+                self._keep_old_reference()
             self.inspector.status.say(text, "note")
             self.notify(clean(text, 400), severity="error", markup=False)
+
+    def _keep_old_reference(self) -> None:
+        """Another reference could not be opened: what was compared before still counts."""
+        pairs = self.session.pairs
+        self.reference = pairs.uri if pairs is not None else None
+        if pairs is not None:
+            self._start_sweep()
+        self._inspect_now()
 
     def _on_open(self, listing: Any) -> None:
         self.session.open(listing)
@@ -207,6 +233,7 @@ class LamellaApp(App[None]):
         if listing.has_config:
             self.desk.submit("types", FindTypes(listing.uri))
         self.desk.submit("warm", WarmUp())
+        self.run_worker(_import_ahead, thread=True, group="imports")
         if self.options.device == "auto" and gpu_likely():
             self.desk.submit("device", FindDevice())
         if self.reference is not None:
@@ -232,6 +259,10 @@ class LamellaApp(App[None]):
             tree_view.outline.replace_tree(listing.tree)
             self._apply_filter()
             tree_view.lines_changed(key)
+            # The row under the cursor is of the new tree, whose tensors have another order.
+            self._row = tree_view.current_row
+            self.drawing.select(self._row, None)
+            self._inspect_now()
         self._say_ready()
 
     # Reference and sweep
@@ -253,6 +284,8 @@ class LamellaApp(App[None]):
     def _pair(self) -> None:
         if self.reference is not None and self.session.listing is not None:
             self.desk.cancel("sweep")
+            # Summaries of values must not land among those of changes.
+            self.desk.cancel("some")
             self.inspector.status.say("opening the reference")
             self.desk.submit("pair", PairUp(self.options.model, self.reference))
 
@@ -264,7 +297,7 @@ class LamellaApp(App[None]):
         self._inspect_now()
 
     def _start_sweep(self) -> None:
-        self._sweep_started = monotonic()
+        self._started["sweep"] = monotonic()
         job = Sweep(self.options.model, self.reference, self.device, done=self.session.done)
         self.desk.submit("sweep", job)
 
@@ -293,12 +326,14 @@ class LamellaApp(App[None]):
     @on(ProgressMade)
     def progress_made(self, message: ProgressMade) -> None:
         """Show how far the sweep is."""
-        progress, elapsed = message.progress, monotonic() - self._sweep_started
-        if not self.desk.wanted(message) or message.role not in ("sweep", "some"):
+        progress = message.progress
+        elapsed = monotonic() - self._started.get(message.role, monotonic())
+        if not self.desk.wanted(message) or message.role not in ("sweep", "some", "inspect"):
             return
         if elapsed > QUIET_SECONDS and progress.bytes_done:
+            what = f"sweep {progress.done} of {progress.total} {progress.unit}"
             self.inspector.status.progress(
-                f"sweep {progress.done} of {progress.total} {progress.unit}",
+                "reading" if message.role == "inspect" else what,
                 progress.bytes_done / max(1, progress.bytes_total),
                 wording.progress_after(progress, elapsed),
             )
@@ -318,34 +353,42 @@ class LamellaApp(App[None]):
     def row_chosen(self, message: RowChosen) -> None:
         """Inspect at once."""
         self._row = message.row
-        self._inspect_now()
+        self._inspect_now(asked=True)
 
-    def _inspect_now(self) -> None:
+    def _inspect_now(self, asked: bool = False) -> None:
         row, listing = self._row, self.session.listing
         if row is None or listing is None:
             return
         self.drawing.select(row, None)
-        if isinstance(row, Twig) and row.count == 1:
+        if isinstance(row, Twig) and row.branch.count == 1:
             self._inspect_tensor(row)
             return
         self.desk.cancel("inspect")
         self._draw()
-        if self.session.pairs is None and not self.desk.busy("sweep"):
-            wanted = self.session.missing(row)
-            if wanted:
-                self._sweep_started = monotonic()
-                job = Sweep(self.options.model, None, self.device, wanted, background=False)
-                self.desk.submit("some", job)
+        if self.session.pairs is None and self.reference is None:
+            self._summarise_values(row, asked)
+
+    def _summarise_values(self, row: Row, asked: bool) -> None:
+        """Without a reference: summarise the row's own values, if they are few or asked for."""
+        wanted = self.session.missing(row)
+        nbytes = self.session.nbytes(row)
+        if wanted and nbytes > MOST_UNASKED_BYTES and not asked:
+            text = f"{fmt.size(nbytes)} of values are not read unasked: press Enter to read them"
+            self.inspector.status.say(text)
+        elif wanted:
+            self._started["some"] = monotonic()
+            job = Sweep(self.options.model, None, self.device, wanted, background=False)
+            self.desk.submit("some", job)
 
     def _inspect_tensor(self, row: Twig) -> None:
         listing, pairs = self.session.listing, self.session.pairs
         assert listing is not None
-        tensor = self.session.tensor_at(row.firsts[0])
         refusal = self.drawing.refusal(row)
         if refusal:
             self.desk.cancel("inspect")
             self._draw_message(clean(row.path), refusal)
             return
+        tensor = self.session.tensor_at(row.firsts[0])
         partner = pairs.reference_name[tensor] if pairs and pairs.status[tensor] == "pair" else None
         job = Inspect(
             model=self.options.model,
@@ -357,8 +400,16 @@ class LamellaApp(App[None]):
             device=self.device,
         )
         self.desk.submit("inspect", job)
+        self._started["inspect"] = monotonic()
+        self.set_timer(QUIET_SECONDS, partial(self._say_waiting, row))
+
+    def _say_waiting(self, row: Twig) -> None:
+        """A tensor takes its time: show its name, not the picture of another."""
+        if self._row is row and self.desk.busy("inspect"):
+            self._draw_message(row.path, [f"reading {fmt.size(self.session.nbytes(row))}"])
 
     def _on_inspect(self, detail: Any) -> None:
+        self._say_ready()
         self.drawing.select(self._row, detail)
         self._draw()
 
@@ -372,7 +423,9 @@ class LamellaApp(App[None]):
     @on(DetailView.Resized)
     def detail_resized(self) -> None:
         """Draw again for the new size."""
-        if self._row is not None and self.session.listing is not None:
+        if self._row is None or self.session.listing is None:
+            self._draw()
+        else:
             if self._settling is not None:
                 self._settling.stop()
             self._settling = self.set_timer(SETTLE_SECONDS, self._inspect_now)
@@ -388,9 +441,8 @@ class LamellaApp(App[None]):
         self.run_worker(draw, thread=True, exclusive=True, group="draw", exit_on_error=True)
 
     def _draw_message(self, title: str, text: list[str]) -> None:
-        self._drawings += 1
-        lines = self.drawing.message(title, text, self.inspector.detail.room[0])
-        self.inspector.detail.show(lines)
+        self.drawing.say(title, text)
+        self._draw()
 
     @on(FigureDrawn)
     def figure_drawn(self, message: FigureDrawn) -> None:
@@ -414,9 +466,12 @@ class LamellaApp(App[None]):
         if outline is None or listing is None:
             return
         query = self._query
-        outline.filter(keep_matching(listing.names, listing.tree.order, query) if query else None)
-        if query and not outline.lines:
+        keep = keep_matching(listing.names, listing.tree.order, query) if query else None
+        outline.filter(keep)
+        if keep is not None and not any(keep):
             self.inspector.status.say(f"no name holds {clean(query)!r}", "note")
+        else:
+            self._say_ready()
 
     def action_next_metric(self) -> None:
         """Show the next metric."""

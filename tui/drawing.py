@@ -26,16 +26,22 @@ class Drawing:
         self._session = session
         self._palette = palette
         self._selected: tuple[Row | None, TensorDetail | None] = (None, None)
+        self._message: tuple[str, list[str]] | None = None
 
     def select(self, row: Row | None, detail: "TensorDetail | None") -> None:
         """What to draw from now on."""
         self._selected = (row, detail)
+        self._message = None
+
+    def say(self, title: str, text: list[str]) -> None:
+        """Draw a message instead, until something is selected."""
+        self._message = (title, text)
 
     @property
     def shows_overview(self) -> bool:
         """Whether the drawing follows a sweep."""
         row, detail = self._selected
-        return row is not None and detail is None
+        return row is not None and detail is None and self._message is None
 
     @property
     def slices(self) -> int:
@@ -89,6 +95,8 @@ class Drawing:
     def figure(self, width: int, height: int) -> "list[Strip]":
         """The lines for what is selected."""
         row, detail = self._selected
+        if self._message is not None:
+            return self._said(*self._message, width)
         if row is None:
             return []
         if detail is not None and isinstance(row, Twig):
@@ -100,8 +108,7 @@ class Drawing:
             )
         return self._overview(row, width, height)
 
-    def message(self, title: str, text: list[str], width: int) -> "list[Strip]":
-        """The lines of a state without a plot."""
+    def _said(self, title: str, text: list[str], width: int) -> "list[Strip]":
         from tui.figures.message import message_figure
 
         return message_figure(

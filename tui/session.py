@@ -103,6 +103,14 @@ class Session:
         order = self.listing.tree.order
         return [tensor for start, stop in spans(row) for tensor in order[start:stop]]
 
+    def nbytes(self, row: Row) -> int:
+        """Bytes of all tensors of a row."""
+        if isinstance(row, Branch):
+            return row.module.totals.nbytes * row.count
+        from inspect_core.structure.build import storage_bytes
+
+        return storage_bytes(row.leaf.spec.dtype, row.leaf.spec.numel) * row.count
+
     def missing(self, row: Row) -> tuple[int, ...]:
         """Those tensors of a row that can be summarised and were not yet."""
         seen = None if self.table is None else self.table.seen[self._ordinals()]
@@ -173,12 +181,10 @@ class Session:
 
     def _odd_members(self, row: Row) -> str:
         """Which members of a fold differ from the others: still ones, or one that moved most."""
-        if not isinstance(row, Branch) or row.count > MOST_MEMBERS:
+        if not isinstance(row, Branch) or row.count > MOST_MEMBERS or not self._all_seen(row):
             return ""
         members = row.members()
         found = [self.summary(spans(member)) for member in members]
-        if any(summary is None for summary in found):
-            return ""
         still = [m.names[0] for m, s in zip(members, found, strict=True) if s and not s.changed]
         moved = [m.names[0] for m, s in zip(members, found, strict=True) if s and s.changed]
         if still and moved:
@@ -188,6 +194,14 @@ class Session:
         if len(values) > 2 and most > ODD_FACTOR * middle > 0.0:
             return f"{members[values.index(most)].names[0]} moved most"
         return ""
+
+    def _all_seen(self, row: Branch) -> bool:
+        """Whether all comparable tensors of a row were compared: only then is one odd."""
+        if self.table is None:
+            return False
+        runs = spans(row)
+        total = sum(stop - start for start, stop in runs)
+        return self.table.seen_in(runs) == total or not self.missing(row)
 
     def _ordinals(self) -> "NDArray[np.int64]":
         """Ordinal of each tensor of the listing."""

@@ -12,9 +12,9 @@ MOST_REASONS = 200
 def warnings(session: Session) -> list[str]:
     """Everything a user should know about both checkpoints, safe to show."""
     listing, pairs = session.listing, session.pairs
-    found = list(listing.warnings) if listing else []
+    found = [clean(warning, 400) for warning in listing.warnings] if listing else []
     if pairs is not None and listing is not None:
-        found += [f"reference: {warning}" for warning in pairs.warnings]
+        found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
         unpaired = [at for at, status in enumerate(pairs.status) if status != "pair"]
         found += [
             f"{clean(listing.names[at], 120)}: {clean(pairs.reason[at])}"

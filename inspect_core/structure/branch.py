@@ -175,14 +175,25 @@ Row = Branch | Twig
 
 
 def spans(row: Row) -> list[tuple[int, int]]:
-    """The ordinals of a row's tensors as half-open runs, adjacent ones joined."""
+    """The ordinals of a row's tensors as half-open runs, adjacent ones joined; kept on the row."""
+    kept: list[tuple[int, int]] | None = row.__dict__.get("_spans")
+    if kept is None:
+        kept = row.__dict__["_spans"] = _join_runs(row)
+    return kept
+
+
+def _join_runs(row: Row) -> list[tuple[int, int]]:
     width = row.width
     joined: list[tuple[int, int]] = []
     if width == 0:
         return joined
+    start = stop = -1
     for first in sorted(row.firsts):
-        if joined and joined[-1][1] == first:
-            joined[-1] = (joined[-1][0], first + width)
-        else:
-            joined.append((first, first + width))
+        if first == stop:
+            stop += width
+            continue
+        if stop >= 0:
+            joined.append((start, stop))
+        start, stop = first, first + width
+    joined.append((start, stop))
     return joined

@@ -1,0 +1,522 @@
+"""The app as a person uses it: keys, clicks, errors, hostile files, dead workers."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from app_made import HOSTILE, layers, screen_text, shows, until, write_model
+from textual.widgets import Input
+
+from inspect_core.work.backend import Threads, Workers
+from themes import load_theme
+from tui.app import LamellaApp, Options
+from tui.demo import demo_pair
+from tui.messages import JobEnded, RowChosen, RowHighlighted
+from tui.screens.inspector import InspectorScreen
+from tui.screens.reference import ReferencePrompt, complete_path
+from tui.screens.text import TextScreen
+
+WIDE, NARROW = (120, 40), (80, 24)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """The bundled pair without its config, so that no test waits for torch."""
+    folder = tmp_path_factory.mktemp("pair")
+    found = []
+    for source in demo_pair():
+        to = folder / Path(source).name
+        to.mkdir()
+        shutil.copy(Path(source) / "model.safetensors", to)
+        found.append(str(to))
+    return found
+
+
+class Running:
+    """An app under test, and the messages it got."""
+
+    def __init__(self, app, pilot, messages) -> None:
+        self.app, self.pilot, self.messages = app, pilot, messages
+
+    @property
+    def tree(self):
+        return self.app.inspector.tree_view
+
+    @property
+    def text(self) -> str:
+        return screen_text(self.app)
+
+    @property
+    def paths(self) -> list[str]:
+        lines = self.tree.outline.lines if self.tree.outline else []
+        return [line.row.path if line.row is not None else "…" for line in lines]
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def shows(self, text: str, seconds: float = 30.0) -> None:
+        await shows(self.pilot, text, seconds)
+
+    async def until(self, condition, what: str = "") -> None:
+        await until(self.pilot, condition, what=what)
+
+    async def go_to(self, path: str) -> None:
+        """Put the cursor on the row of a path, expanding down to it."""
+        at = self.tree.outline.reveal(path)
+        assert at is not None, path
+        self.tree.lines_changed(None)
+        self.tree.move_to(at)
+        await self.pilot.pause()
+
+    async def inspect(self, path: str) -> None:
+        await self.go_to(path)
+        await self.press("enter")
+
+    def got(self, kind) -> list:
+        return [message for message in self.messages if isinstance(message, kind)]
+
+
+@contextlib.asynccontextmanager
+async def running(model, reference=None, size=WIDE, backend=None, swept=True, **more):
+    """Open the app and wait for the tree, and for the sweep where there is a reference."""
+    options = Options(model, reference, "cpu", load_theme("lamella-dark"), **more)
+    app = LamellaApp(options, backend or Threads())
+    messages = []
+    async with app.run_test(size=size, message_hook=messages.append) as pilot:
+        run = Running(app, pilot, messages)
+        await run.until(lambda: app.session.listing or "cannot open" in run.text, "the tree")
+        if reference is not None and swept:
+            await run.until(lambda: _idle(app), "the end of the sweep")
+        yield run
+
+
+def _idle(app) -> bool:
+    return app.session.pairs is not None and not app.desk.busy("pair", "sweep", "some")
+
+
+def small(tmp_path, name="model", **tensors):
+    return write_model(tmp_path / name / "model.safetensors", tensors or layers())
+
+
+# The bundled pair, in worker processes
+
+
+async def test_it_opens_sweeps_and_leaves_no_process(pair, tmp_path):
+    base, model = pair
+    workers = Workers(log=str(tmp_path / "log"))
+    async with running(model, base, backend=workers) as run:
+        assert run.paths[:3] == ["", "model", "model.embed_tokens"]
+        assert "74 of 74 tensors compared" in run.text
+        assert "movies" in run.text and "vs" in run.text and "glosses" in run.text
+        shown = [run.app.session.change(line.row) for line in run.tree.outline.lines]
+        assert {change.status for change in shown} <= {"same", "changed"}
+        assert run.app.session.done == frozenset(range(74))
+        assert {m.role for m in run.got(JobEnded)} >= {"open", "pair", "sweep"}
+        pids = workers.pids
+        assert pids
+        await run.press("q")
+    await asyncio.sleep(0)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_every_kind_of_row_has_its_detail(pair):
+    base, model = pair
+    async with running(model, base) as run:
+        await run.shows("model.layers")
+        fold = next(path for path in run.paths if "layers.0-" in path)
+        await run.inspect("model.layers.0")
+        await run.shows(fold)
+        await run.shows("input_layernorm")
+        assert "relative L2" in run.text and "cosine" in run.text
+        await run.inspect("model.layers.0.mlp.up_proj.weight")
+        await run.shows("mlp.up_proj ")
+        await run.inspect("model.norm.weight")
+        await run.until(lambda: "0-95" in run.text and "model - reference" in run.text)
+        assert "model.norm.weight" in run.text
+
+
+async def test_types_arrive_and_the_numbers_stay(tmp_path):
+    base, model = demo_pair()
+    workers = Workers(log=str(tmp_path / "log"))
+    async with running(model, base, backend=workers) as run:
+        name = "model.layers.3.mlp.up_proj.weight"
+        tensor = run.app.session.listing.names.index(name)
+
+        def row_of():
+            session = run.app.session
+            at = int(session._ordinals()[tensor])
+            return session.table.summary([(at, at + 1)]).sq_d
+
+        before = row_of()
+        await until(
+            run.pilot, lambda: run.app.session.tree.root.type == "LlamaForCausalLM", 120, "types"
+        )
+        assert row_of() == before
+        await run.shows("LlamaForCausalLM")
+        assert run.app._row is run.tree.current_row, "the detail follows the new tree"
+        await run.inspect("lm_head.weight")
+        await run.shows("it shares the values of model.embed_tokens.weight")
+
+
+async def test_a_killed_idle_worker_is_replaced_at_the_next_selection(pair, tmp_path):
+    base, model = pair
+    workers = Workers(log=str(tmp_path / "log"))
+    async with running(model, base, backend=workers) as run:
+        await run.until(lambda: not run.app.desk.busy(), "rest")
+        for pid in workers.pids:
+            os.kill(pid, signal.SIGKILL)
+        await run.until(lambda: not workers.pids)
+        await run.inspect("model.norm.weight")
+        await run.shows("model - reference")
+
+
+async def test_a_worker_killed_at_work_is_a_message_and_enter_tries_again(pair, tmp_path):
+    base, model = pair
+    workers = Workers(log=str(tmp_path / "log"))
+    async with running(model, base, backend=workers) as run:
+        await run.until(lambda: not run.app.desk.busy(), "rest")
+        (pid,) = workers.pids
+        os.kill(pid, signal.SIGSTOP)
+        await run.inspect("model.norm.weight")
+        await run.until(lambda: run.app.desk.busy("inspect"))
+        os.kill(pid, signal.SIGKILL)
+        await run.shows("Press Enter to try again.")
+        assert "it was killed" in run.text and "model.norm.weight" in run.text
+        await run.press("enter")
+        await run.shows("model - reference")
+
+
+# Keys and mouse
+
+
+async def test_keys_fold_open_and_collapse(tmp_path):
+    async with running(small(tmp_path)) as run:
+        start = run.paths
+        assert "layers.0-3" in start
+        await run.go_to("layers.0")
+        await run.press("right")
+        assert "layers.0-3.attn" in run.paths
+        await run.press("right")
+        assert run.tree.current_row.path == "layers.0-3.attn"
+        await run.press("left", "left")
+        assert run.tree.current_row.path == "layers.0-3"
+        assert run.paths == start
+        await run.press("space")
+        assert "layers.0-3.mlp" in run.paths
+        await run.press("o")
+        assert [f"layers.{k}" in run.paths for k in range(4)] == [True] * 4
+        assert run.tree.current_row.path == "layers.0"
+        await run.press("j", "j", "o")
+        assert run.tree.current_row.path == "layers.0-3"
+        await run.press("g")
+        assert run.tree.cursor == 0
+        await run.press("G")
+        assert run.tree.cursor == len(run.paths) - 1
+        await run.press("o")
+        await run.shows("this row is not a fold")
+
+
+async def test_a_click_moves_folds_and_chooses(tmp_path):
+    async with running(small(tmp_path)) as run:
+        at = run.paths.index("layers.0-3")
+        mark = run.tree.outline.lines[at].depth * 2
+        await run.pilot.click("#tree", offset=(mark + 4, at))
+        await run.until(lambda: run.tree.cursor == at)
+        assert "layers.0-3.attn" not in run.paths and not run.got(RowChosen)
+        await run.pilot.click("#tree", offset=(mark, at))
+        await run.until(lambda: "layers.0-3.attn" in run.paths)
+        await run.pilot.click("#tree", offset=(mark + 4, at))
+        await run.until(lambda: run.got(RowChosen))
+        assert run.got(RowChosen)[-1].row.path == "layers.0-3"
+
+
+async def test_a_filter_is_typed_kept_and_ended(tmp_path):
+    async with running(small(tmp_path)) as run:
+        before = run.paths
+        await run.press("slash")
+        await run.press(*"2 bias")
+        await run.until(
+            lambda: run.paths == ["", "layers", "layers.2", "layers.2.mlp", "layers.2.mlp.bias"]
+        )  # noqa: E501
+        await run.press("enter")
+        assert run.app.focused is run.tree
+        await run.until(lambda: len(run.paths) == 5)
+        await run.press("escape")
+        await run.until(lambda: run.paths == before)
+        assert not run.app.screen.query("#filter")
+        await run.press("slash", *"zz")
+        await run.shows("no name holds 'zz'")
+        await run.press("escape")
+        await run.until(lambda: run.paths == before)
+        assert "no name holds" not in run.text
+
+
+async def test_the_next_metric_is_shown_everywhere(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
+    async with running(model, base) as run:
+        await run.shows("relative L2")
+        rel = run.app.session.change(run.tree.outline.root).value
+        await run.press("m")
+        await run.shows("mean |d|")
+        assert run.app.session.change(run.tree.outline.root).value != rel
+        for _ in range(6):
+            await run.press("m")
+        assert run.app.session.metric_key == "rel_l2"
+
+
+async def test_a_metric_needs_a_reference(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("m")
+        await run.shows("a metric needs a reference")
+
+
+async def test_help_and_warnings_are_pages_that_close(tmp_path):
+    async with running(small(tmp_path)) as run:
+        for key, text in (
+            ("question_mark", "lamella shows a checkpoint"),
+            ("w", "nothing to warn"),
+        ):
+            await run.press(key)
+            await run.shows(text)
+            assert isinstance(run.app.screen, TextScreen)
+            await run.press("escape")
+            await run.until(lambda: isinstance(run.app.screen, InspectorScreen))
+
+
+async def test_highlighting_settles_before_it_inspects(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.until(lambda: not run.app.desk.busy())
+        await run.press(*"jjj")
+        row = run.tree.current_row
+        await run.until(lambda: run.app.drawing._selected[0] is row)
+        assert len(run.got(RowHighlighted)) >= 2
+
+
+# References
+
+
+async def test_a_reference_is_asked_for_and_its_path_completes(tmp_path):
+    base, model = small(tmp_path, "base", **layers(l2=0.5)), small(tmp_path)
+    async with running(model) as run:
+        await run.shows("no reference: press r")
+        assert run.app.session.change(run.tree.outline.root).status == "none"
+        await run.press("r")
+        await run.until(lambda: isinstance(run.app.screen, ReferencePrompt))
+        field = run.app.screen.query_one(Input)
+        field.value = base[:-12]
+        field.cursor_position = len(field.value)
+        await run.until(lambda: field._suggestion, "a suggestion")
+        await run.press("tab")
+        assert field.value == base
+        await run.press("enter")
+        await run.until(lambda: _idle(run.app))
+        await run.shows("14 of 14 tensors compared")
+        row = next(line.row for line in run.tree.outline.lines if line.row.path == "layers.0-3")
+        assert run.app.session.change(row).note == "0-1,3 unchanged, 2 changed"
+
+
+async def test_a_wrong_reference_is_a_message_and_the_app_lives(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("r")
+        run.app.screen.query_one(Input).value = str(tmp_path / "nowhere")
+        await run.press("enter")
+        await run.shows("nowhere")
+        assert run.app.reference is None
+        await run.inspect("norm.weight")
+        await run.until(lambda: "values" in run.text and "std" in run.text)
+
+
+async def test_a_wrong_second_reference_leaves_the_first(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
+    async with running(model, base) as run:
+        await run.press("r")
+        run.app.screen.query_one(Input).value = str(tmp_path / "nowhere")
+        await run.press("enter")
+        await run.until(lambda: any(m.error for m in run.got(JobEnded) if m.role == "pair"))
+        await run.until(lambda: _idle(run.app))
+        assert run.app.reference == base
+        await run.inspect("norm.weight")
+        await run.shows("model - reference")
+
+
+async def test_escape_leaves_the_prompt_without_a_reference(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("r", "escape")
+        await run.until(lambda: isinstance(run.app.screen, InspectorScreen))
+        assert run.app.reference is None and not run.app.desk.busy("pair")
+
+
+def test_completion_offers_folders_and_checkpoints_only(tmp_path):
+    for name in ("notes.txt", "b.safetensors", ".hidden.safetensors", "c\x1b.safetensors"):
+        (tmp_path / name).touch()
+    (tmp_path / "a").mkdir()
+    assert complete_path(f"{tmp_path}/") == f"{tmp_path}/a/"
+    assert complete_path(f"{tmp_path}/b") == f"{tmp_path}/b.safetensors"
+    assert complete_path(f"{tmp_path}/.h") == f"{tmp_path}/.hidden.safetensors"
+    for nothing in ("n", "c", "a/x"):
+        assert complete_path(f"{tmp_path}/{nothing}") is None
+    assert complete_path("") is None
+
+
+async def test_without_a_reference_values_are_drawn(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.inspect("layers.1")
+        await run.shows("rms of the values")
+        assert "no reference" in run.text
+        await run.inspect("embed.weight")
+        await run.until(lambda: "out 0-11  in 0-5" in run.text)
+        assert "std" in run.text
+
+
+async def test_numbers_of_values_never_pass_for_changes(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path)
+    async with running(model) as run:
+        await run.press("enter")
+        run.app.reference = base
+        run.app._pair()
+        await run.until(lambda: _idle(run.app))
+        statuses = {run.app.session.change(line.row).status for line in run.tree.outline.lines}
+        assert statuses == {"same"}
+
+
+async def test_another_architecture_is_compared_as_far_as_it_goes(tmp_path):
+    theirs = layers(3)
+    theirs["embed.weight"] = np.zeros((13, 6), np.float32)
+    theirs["norm.weight"] = theirs["norm.weight"].astype(np.float16)
+    theirs["only.here"] = np.zeros(3, np.float32)
+    ours = {**layers(4), "odd": ("F8_E8M0", (4,), b"\x7f" * 4)}
+    base, model = small(tmp_path, "base", **theirs), small(tmp_path, **ours)
+    async with running(model, base) as run:
+        session = run.app.session
+        status = {line.row.path: session.change(line.row).status for line in run.tree.outline.lines}
+        assert status["embed"] == "mismatch" and status["norm"] == "same"
+        await run.shows("shape")
+        await run.press("w")
+        await run.shows("only in the reference (1): only.here")
+        assert "shape 12x6 here, 13x6 in the reference" in run.text
+        await run.press("escape")
+        await run.inspect("embed.weight")
+        await run.shows("shape 12x6 here, 13x6 in the reference")
+        await run.inspect("layers.3.attn.weight")
+        await run.shows("no partner in the reference")
+        await run.inspect("odd")
+        await run.shows("values of dtype F8_E8M0 are listed but not read")
+
+
+# Small terminals
+
+
+async def test_80x24_shows_one_pane_at_a_time(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
+    async with running(model, base, size=NARROW) as run:
+        assert run.tree.display and not run.app.inspector.detail.display
+        await run.inspect("norm.weight")
+        await run.until(lambda: "model - reference" in run.text)
+        assert not run.tree.display
+        assert run.app.inspector.detail.size.width == 80
+        await run.press("escape")
+        await run.until(lambda: run.tree.display)
+        assert "norm" in run.text and run.app.focused is run.tree
+        await run.press("tab")
+        await run.shows("model - reference")
+        await run.press("tab")
+        await run.until(lambda: run.tree.display)
+
+
+async def test_a_resize_draws_for_the_new_size(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.inspect("layers.1")
+        for size in ((80, 24), (200, 50), (40, 10), (20, 6), (120, 40)):
+            await run.pilot.resize_terminal(*size)
+            await run.pilot.pause(0.2)
+            assert len(run.text.split("\n")) == size[1]
+        await run.shows("rms of the values")
+        assert run.app.inspector.tree_view.display and run.app.inspector.detail.display
+
+
+# Broken and hostile files
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+async def test_a_missing_model_is_a_sentence(tmp_path, size):
+    async with running(str(tmp_path / "nothing"), size=size) as run:
+        await run.shows("cannot open the model")
+        await run.shows("nothing")
+        assert "press q to quit" in run.text
+        await run.press("down", "enter", "slash", "escape", "o", "m", "question_mark", "escape")
+        await run.shows("cannot open the model")
+
+
+async def test_a_broken_file_names_itself_and_the_reason(tmp_path):
+    path = Path(small(tmp_path))
+    path.write_bytes(path.read_bytes()[:300])
+    async with running(str(path)) as run:
+        await run.shows("cannot open the model")
+        assert "model.safetensors" in run.text
+
+
+async def test_hostile_names_are_shown_and_nothing_else(tmp_path):
+    ones = np.ones((2, 2), np.float32)
+    tensors = {f"{name}.w": ones for name in HOSTILE} | {name: ones for name in HOSTILE}
+    base = small(tmp_path, "base", **{name: t * 2 for name, t in tensors.items()})
+    async with running(small(tmp_path, **tensors), base) as run:
+        for at in range(len(run.paths)):
+            run.tree.move_to(at)
+            await run.press("enter")
+            await run.until(lambda: not run.app.desk.busy("inspect"))
+            await run.pilot.click("#detail", offset=(6, 0))
+        for key in ("w", "escape", "slash", "bracketleft" if False else "left_square_bracket"):
+            await run.press(key)
+        text = run.text
+        assert all(char == "\n" or char.isprintable() for char in text)
+        assert run.app.is_running and run.app._exit is False
+        await run.press("escape")
+        await run.shows("[@click=app.quit]x")
+        assert r"b\x1b]52;c;ZXZpbA==\x07" in run.text and r"c\u202ed" in run.text
+
+
+async def test_slices_of_a_3d_tensor_are_walked(tmp_path):
+    cube = np.arange(3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
+    async with running(small(tmp_path, cube=cube)) as run:
+        await run.inspect("cube")
+        await run.shows("slice 0 of 3")
+        await run.press("right_square_bracket")
+        await run.shows("slice 1 of 3")
+        await run.press("left_square_bracket", "left_square_bracket")
+        await run.shows("slice 2 of 3")
+        await run.press("escape", "down", "up")
+
+
+async def test_a_file_replaced_during_the_session_is_a_message(tmp_path):
+    model = small(tmp_path)
+    async with running(model) as run:
+        await run.until(lambda: not run.app.desk.busy())
+        write_model(Path(model), {"other": np.ones(3, np.float32)})
+        await run.inspect("norm.weight")
+        await run.shows("Press Enter to try again.")
+        assert run.app.is_running
+
+
+async def test_empty_and_scalar_tensors_have_a_detail(tmp_path):
+    tensors = {"empty": np.zeros((0, 4), np.float32), "scalar": np.array(3.0, np.float32)}
+    async with running(small(tmp_path, **tensors)) as run:
+        for name, text in (("empty", "no values"), ("scalar", "scalar")):
+            await run.inspect(name)
+            await run.shows(text)
+
+
+@pytest.mark.parametrize("look", [{"ascii_only": True}, {"colorless": True}])
+async def test_other_looks_draw_everything(tmp_path, look):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
+    async with running(model, base, **look) as run:
+        for path in ("", "layers.1", "layers.2.mlp.weight", "norm.weight"):
+            await run.inspect(path)
+            await run.until(lambda: not run.app.desk.busy())
+        await run.shows("model - reference")
+        assert "▀" not in run.text
