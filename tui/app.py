@@ -165,10 +165,15 @@ class LamellaApp(App[None]):
         if self.is_running:
             self.post_message(message)
 
+    @property
+    def _gone(self) -> bool:
+        """Whether the screens are closed: messages and timers may come after them."""
+        return not self.screen_stack
+
     @on(JobEnded)
     def job_ended(self, message: JobEnded) -> None:
         """Take a result, or say why there is none."""
-        if not self.desk.close(message):
+        if not self.desk.close(message) or self._gone:
             return
         if message.error is None:
             getattr(self, f"_on_{message.role}")(message.result)
@@ -178,7 +183,7 @@ class LamellaApp(App[None]):
     def _failed(self, role: str, error: BaseException) -> None:
         text = str(error)
         if role == "open":
-            self.inspector.tree_view.hint("")
+            self.inspector.tree_view.hint("cannot open the model")
             self._draw_message("cannot open the model", [text])
             self.inspector.go_to_detail()
             self.inspector.status.say("press q to quit", "note")
@@ -311,6 +316,8 @@ class LamellaApp(App[None]):
 
     def _refresh_changes(self) -> None:
         self._refreshing = None
+        if self._gone:
+            return
         self.inspector.tree_view.changes_arrived()
         if self.drawing.shows_overview:
             self._draw()
@@ -329,6 +336,8 @@ class LamellaApp(App[None]):
         progress = message.progress
         elapsed = monotonic() - self._started.get(message.role, monotonic())
         if not self.desk.wanted(message) or message.role not in ("sweep", "some", "inspect"):
+            return
+        if self._gone:
             return
         if elapsed > QUIET_SECONDS and progress.bytes_done:
             what = f"sweep {progress.done} of {progress.total} {progress.unit}"
@@ -357,7 +366,7 @@ class LamellaApp(App[None]):
 
     def _inspect_now(self, asked: bool = False) -> None:
         row, listing = self._row, self.session.listing
-        if row is None or listing is None:
+        if row is None or listing is None or self._gone:
             return
         self.drawing.select(row, None)
         if isinstance(row, Twig) and row.branch.count == 1:
@@ -447,7 +456,7 @@ class LamellaApp(App[None]):
     @on(FigureDrawn)
     def figure_drawn(self, message: FigureDrawn) -> None:
         """Show a drawing, unless another was asked for meanwhile."""
-        if message.number == self._drawings:
+        if message.number == self._drawings and not self._gone:
             self.inspector.detail.show(message.lines)
 
     # Filter, metric, help

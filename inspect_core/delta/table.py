@@ -23,6 +23,7 @@ PART_SECONDS = 0.1
 _SQ_D, _SQ_REFERENCE = SUMS.index("sq_d"), SUMS.index("sq_reference")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
 
+
 @dataclass(frozen=True, slots=True)
 class SummaryRows:
     """Rows of a table on their way: int64 `(n, len(COUNTS))`, float64 `(n, len(SUMS))`."""
@@ -95,7 +96,9 @@ def _between(rows: NDArray[np.float64], sums: NDArray[np.float64]) -> float:
     square = rows[:, _SQ_REFERENCE]
     if sums[_SQ_REFERENCE] <= 0.0:
         return 0.0
-    slope: NDArray[np.float64] = np.divide(rows[:, _DOT], square, out=np.zeros_like(square), where=square > 0.0)
+    slope: NDArray[np.float64] = np.divide(
+        rows[:, _DOT], square, out=np.zeros_like(square), where=square > 0.0
+    )
     gap = slope - sums[_DOT] / sums[_SQ_REFERENCE]
     return float((square * gap * gap).sum())
 

@@ -11,7 +11,7 @@ import pytest
 from probe_jobs import Probe
 
 from inspect_core.errors import Cancelled, LamellaError
-from inspect_core.work import backend as backend_module
+from inspect_core.work import worker_process
 from inspect_core.work.backend import Threads, WorkerDied, Workers
 from inspect_core.work.jobs import FindTypes, Inspect, OpenModel, PairUp, Sweep
 from tui.demo import demo_pair
@@ -119,7 +119,7 @@ def test_kill_9_while_it_works(workers):
 
 
 def test_a_stopped_worker_is_replaced(workers, monkeypatch):
-    monkeypatch.setattr(backend_module, "HANG_SECONDS", 1.5)
+    monkeypatch.setattr(worker_process, "HANG_SECONDS", 1.5)
     pid = workers.submit(Probe("pid")).result(30)
     os.kill(pid, signal.SIGSTOP)
     ticket = workers.submit(Probe("answer", 1))
@@ -130,7 +130,7 @@ def test_a_stopped_worker_is_replaced(workers, monkeypatch):
 
 
 def test_a_job_that_ignores_cancelling_takes_its_worker_with_it(workers, monkeypatch):
-    monkeypatch.setattr(backend_module, "CANCEL_SECONDS", 0.3)
+    monkeypatch.setattr(worker_process, "CANCEL_SECONDS", 0.3)
     pid = workers.submit(Probe("pid")).result(30)
     ticket = workers.submit(Probe("sleep", 60))
     time.sleep(0.2)
@@ -147,7 +147,7 @@ def test_a_job_over_its_time_limit_is_stopped(workers):
 
 
 def test_a_slow_job_within_its_limits_is_left_alone(workers, monkeypatch):
-    monkeypatch.setattr(backend_module, "HANG_SECONDS", 1.0)
+    monkeypatch.setattr(worker_process, "HANG_SECONDS", 1.0)
     assert workers.submit(Probe("sleep", 2.5)).result(20) == "slept"
 
 

@@ -1,0 +1,205 @@
+"""One worker process as the app sees it: jobs in, tickets resolved, whatever happens to it."""
+
+import contextlib
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from queue import SimpleQueue
+from typing import Any, BinaryIO, cast
+
+from inspect_core.errors import Cancelled, LamellaError
+from inspect_core.work.ticket import Ticket, WorkerDied, settle
+from inspect_core.work.wire import receive, send
+
+HANG_SECONDS = 10.0
+"""A busy worker that says nothing for so long is stopped; it normally says so twice a second."""
+
+CANCEL_SECONDS = 2.0
+"""A cancelled job that has not ended after so long takes its worker with it."""
+
+WATCH_SECONDS = 0.25
+
+
+class WorkerProcess:
+    """One worker process, started when needed and again after it died."""
+
+    def __init__(self, log: str | None = None) -> None:
+        self._log = log or ""
+        self._guard = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._numbers = itertools.count(1)
+        self._outbox: SimpleQueue[Any] = SimpleQueue()
+        self._open: dict[int, Ticket] = {}
+        self._deadlines: dict[int, tuple[float, str]] = {}
+        self._heard = 0.0
+        self._reason = ""
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None while none runs."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the process if none runs.
+
+        Raises:
+            LamellaError: the system cannot start one.
+        """
+        with self._guard:
+            if self._process is not None or self._closed:
+                return
+            # -P: a folder with a file named numpy.py in it must not become our library.
+            # A session of its own: Ctrl-C and a hang-up are for the app to answer.
+            command = [sys.executable, "-P", "-m", "inspect_core.work.worker", self._log]
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                    env=_environment(),
+                )
+            except OSError as error:
+                raise LamellaError(f"cannot start a worker process ({error.strerror})") from None
+            self._process = process
+            self._heard = time.monotonic()
+            self._reason = ""
+            self._outbox = SimpleQueue()
+            threading.Thread(target=_write, args=(process, self._outbox), daemon=True).start()
+            threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+            threading.Thread(target=self._watch, args=(process,), daemon=True).start()
+
+    def submit(self, ticket: Ticket) -> Ticket:
+        """Send a job to the process."""
+        with self._guard:
+            number = next(self._numbers)
+            ticket.cancel = lambda: self._cancel(number)
+            if self._closed:
+                ticket.future.set_exception(Cancelled())
+                return ticket
+            try:
+                self.start()
+                self._open[number] = ticket
+                if len(self._open) == 1:
+                    self._heard = time.monotonic()
+                if ticket.job.time_limit is not None:
+                    limit = ticket.job.time_limit
+                    reason = f"it took more than {limit:.0f} s"
+                    self._deadlines[number] = (time.monotonic() + limit, reason)
+                self._outbox.put(("run", number, ticket.job))
+            except LamellaError as error:
+                self._open.pop(number, None)
+                ticket.future.set_exception(error)
+        return ticket
+
+    def close(self) -> None:
+        """Stop the process, whatever it does, and cancel what it had."""
+        with self._guard:
+            self._closed = True
+            process, self._process = self._process, None
+            tickets = list(self._open.values())
+            self._open.clear()
+            self._outbox.put(None)
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        for ticket in tickets:
+            settle(ticket, error=Cancelled())
+
+    def _cancel(self, number: int) -> None:
+        with self._guard:
+            if number in self._open:
+                late = (time.monotonic() + CANCEL_SECONDS, "it did not stop when asked to")
+                self._deadlines[number] = late
+                self._outbox.put(("cancel", number, None))
+
+    def _listen(self, process: "subprocess.Popen[bytes]") -> None:
+        """Hand answers to their tickets until the process is gone."""
+        stream = cast(BinaryIO, process.stdout)
+        try:
+            while True:
+                kind, number, payload = receive(stream)
+                self._heard = time.monotonic()
+                if kind in ("done", "failed", "cancelled"):
+                    with self._guard:
+                        self._deadlines.pop(number, None)
+                        ticket = self._open.pop(number, None)
+                    if ticket is not None:
+                        error = Cancelled() if kind == "cancelled" else payload
+                        settle(ticket, payload, None if kind == "done" else error)
+                else:
+                    ticket = self._open.get(number)
+                    if ticket is not None and not ticket.future.cancelled():
+                        (ticket.on_part if kind == "part" else ticket.on_progress)(payload)
+        except (EOFError, OSError, ValueError):
+            self._bury(process)
+
+    def _bury(self, process: "subprocess.Popen[bytes]") -> None:
+        """The process is gone: fail what it had, and let the next job start another."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)
+        process.kill()
+        process.wait()
+        with self._guard:
+            if self._process is not process:
+                return
+            self._process = None
+            self._outbox.put(None)
+            tickets = list(self._open.values())
+            self._open.clear()
+            self._deadlines.clear()
+            reason = self._reason or _cause(process.returncode)
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        for ticket in tickets:
+            what = f"the worker was stopped while {ticket.job.about}: {reason}"
+            settle(ticket, error=WorkerDied(what, hint="a new one starts; try again"))
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+        """Stop the process when it hangs or overruns a limit."""
+        while self._process is process:
+            time.sleep(WATCH_SECONDS)
+            with self._guard:
+                now = time.monotonic()
+                late = [reason for limit, reason in self._deadlines.values() if now > limit]
+                if self._open and now - self._heard > HANG_SECONDS:
+                    late.append(f"no sign of life for {HANG_SECONDS:.0f} s")
+                if late and self._process is process:
+                    self._reason = late[0]
+                    process.kill()
+                    return
+
+
+def _write(process: "subprocess.Popen[bytes]", outbox: "SimpleQueue[Any]") -> None:
+    """Send what is put into the outbox; a stopped worker must not block who puts it there."""
+    while (message := outbox.get()) is not None:
+        # A dead worker is noticed, and its jobs failed, by the thread that listens.
+        with contextlib.suppress(OSError, ValueError):
+            send(cast(BinaryIO, process.stdin), message)
+
+
+def _cause(status: int) -> str:
+    if status == -signal.SIGKILL:
+        return "it was killed (out of memory?)"
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return f"it ended with status {status}"
+
+
+def _environment() -> dict[str, str]:
+    """The worker's environment: it never asks a hub, and never draws progress bars."""
+    quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
+    return {**os.environ, **quiet}
