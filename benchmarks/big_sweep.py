@@ -5,7 +5,6 @@
 The files are sparse, with real values every 256 MB, so they need little disk.
 """
 
-import os
 import sys
 import tempfile
 import threading
@@ -36,8 +35,11 @@ def make_pair(folder: Path, gigabytes: int) -> tuple[str, str]:
             size = path.stat().st_size
             for at in range(1 << 20, size - EXTENT, EVERY):
                 file.seek(at & ~1)
-                file.write((rng.standard_normal(EXTENT // 2, np.float32).view(np.uint32) >> 16)
-                           .astype(np.uint16).tobytes())
+                file.write(
+                    (rng.standard_normal(EXTENT // 2, np.float32).view(np.uint32) >> 16)
+                    .astype(np.uint16)
+                    .tobytes()
+                )
     return str(paths[0]), str(paths[1])
 
 
@@ -63,7 +65,7 @@ class PeakMemory(threading.Thread):
 
 def main(gigabytes: int, folder: Path) -> None:
     base, tuned = make_pair(folder, gigabytes)
-    used = sum(os.stat(path).st_blocks * 512 for path in (base, tuned))
+    used = sum(Path(path).stat().st_blocks * 512 for path in (base, tuned))
     print(f"{gigabytes} GB a side, {used / 1e9:.2f} GB of disk for both")
     memory = PeakMemory()
     memory.start()

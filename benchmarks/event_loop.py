@@ -1,6 +1,6 @@
 """How long the event loop stalls while a large model loads, sweeps, folds and is searched.
 
-    python benchmarks/event_loop.py
+python benchmarks/event_loop.py
 """
 
 import asyncio
@@ -76,7 +76,8 @@ def main() -> None:
             write_sparse(copy, tensors)
             worst = asyncio.run(run(file, copy))
             gc.collect()
-            print(f"{size:>7} tensors  " + "  ".join(f"{k}: {v * 1e3:.0f} ms" for k, v in worst.items()))
+            figures = "  ".join(f"{phase}: {late * 1e3:.0f} ms" for phase, late in worst.items())
+            print(f"{size:>7} tensors  {figures}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Run a program in a real pty and say when it printed something."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -55,10 +56,8 @@ class InAPty:
     def close(self) -> None:
         """Hang up and wait."""
         os.close(self.fd)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         os.waitpid(self.pid, 0)
 
 

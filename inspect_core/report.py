@@ -5,7 +5,6 @@ compared, a ratio to zero, a sum that left the range of float64. There is no NaN
 """
 
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -228,7 +227,7 @@ def report_of(comparison: Comparison) -> DiffReport:
     """The published numbers of a comparison."""
     tensors = tuple([_tensor(comparison, index) for index in comparison.kept])
     counts = Counter(tensor.status for tensor in tensors)
-    total = merged(comparison.table, [(0, len(comparison.matches))])
+    total = comparison.table.summary([(0, len(comparison.matches))])
     return DiffReport(
         model=comparison.model.uri,
         reference=comparison.reference.uri,
@@ -243,26 +242,15 @@ def report_of(comparison: Comparison) -> DiffReport:
     )
 
 
-def merged(table: "SummaryTable", spans: Sequence[tuple[int, int]]) -> "Summary":
-    """The sum of rows in half-open runs; sums that overflow become infinite without a word."""
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        return table.summary(spans)
-
-
 def metrics_of(summary: "Summary") -> dict[str, Any]:
     """The published metrics by their names in `TensorReport`; undefined ones are None."""
-    own, base = summary.sq_model, summary.sq_reference
-    # An infinite sum of squares is not a length: a ratio to it would look like a number.
-    measurable = all(map(math.isfinite, (own, base, summary.dot, summary.residual)))
     return {
-        "mean_abs": _finite(summary.mean_abs),
-        "max_abs": _finite(summary.max_abs) if summary.compared else None,
-        "l2": _finite(summary.l2),
-        "rel_l2": _finite(summary.rel_l2) if math.isfinite(base) else None,
-        "cosine": _finite(summary.cosine) if measurable else None,
-        "angle": _finite(summary.angle) if measurable else None,
+        "mean_abs": summary.mean_abs,
+        "max_abs": summary.max_abs if summary.compared else None,
+        "l2": summary.l2,
+        "rel_l2": summary.rel_l2,
+        "cosine": summary.cosine,
+        "angle": summary.angle,
         "changed_fraction": summary.changed_fraction,
         "nonfinite": summary.left_out,
     }
@@ -311,10 +299,6 @@ def _changed_column() -> int:
     from inspect_core.delta.summary import COUNTS
 
     return COUNTS.index("changed")
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _plain(record: TensorReport | DiffSummary) -> dict[str, object]:

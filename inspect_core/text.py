@@ -20,10 +20,8 @@ def clean(text: str, limit: int | None = DISPLAY_LIMIT) -> str:
         text: any string, lone surrogates included.
         limit: the most characters to return, the middle replaced by `…`; None cuts nothing.
     """
-    if text.isascii() and text.isprintable():
-        safe = text
-    else:
-        safe = "".join(_visible(text))
+    plain = text.isascii() and text.isprintable()
+    safe = text if plain else "".join(_visible(text))
     if limit is None or len(safe) <= limit:
         return safe
     head = (limit - 1) // 2

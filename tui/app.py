@@ -1,7 +1,10 @@
 """The app: it wires the backend, the session and the screen together."""
 
+import asyncio
 import gc
+import signal
 from dataclasses import dataclass, replace
+from functools import partial
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -137,6 +140,11 @@ class LamellaApp(App[None]):
     def on_mount(self) -> None:
         """Show the frame and open the model."""
         self.theme = self.options.theme.name
+        if not self.is_headless:
+            # A plain SIGTERM would leave the alternate screen and mouse reports on.
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                leave = partial(self.exit, return_code=128 + number)
+                asyncio.get_running_loop().add_signal_handler(number, leave)
         self.call_after_refresh(self._open)
 
     def get_default_screen(self) -> InspectorScreen:

@@ -57,7 +57,10 @@ def launch(
         # A collector that runs during start-up finds nothing and costs the first frame 30 ms;
         # the app turns it on again once the tree is on show.
         gc.disable()
-        LamellaApp(options, backend, opening).run()
+        app = LamellaApp(options, backend, opening)
+        app.run()
+        if app.return_code:
+            sys.exit(app.return_code)
     finally:
         backend.close()
 

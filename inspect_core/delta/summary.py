@@ -119,30 +119,30 @@ class Summary:
     @property
     def mean_abs(self) -> float | None:
         """Mean of |d| over the compared positions."""
-        return self.abs_d / self.compared if self.compared else None
+        return _known(self.abs_d / self.compared) if self.compared else None
 
     @property
     def mean(self) -> float | None:
         """Mean of d over the compared positions."""
-        return self.sum_d / self.compared if self.compared else None
+        return _known(self.sum_d / self.compared) if self.compared else None
 
     @property
     def std(self) -> float | None:
         """Standard deviation of d over the compared positions (population)."""
-        if not self.compared:
+        if not self.compared or not self._squares_hold:
             return None
         mean = self.sum_d / self.compared
         return math.sqrt(max(0.0, self.sq_d / self.compared - mean * mean))
 
     @property
     def l2(self) -> float | None:
-        """Frobenius norm of d."""
-        return math.sqrt(self.sq_d) if self.compared else None
+        """Frobenius norm of d; None where its square leaves the range of float64."""
+        return math.sqrt(self.sq_d) if self.compared and self._squares_hold else None
 
     @property
     def rel_l2(self) -> float | None:
         """Norm of d over the norm of the reference; None where the reference is zero."""
-        if not self.compared:
+        if self.l2 is None:
             return None
         if self.sq_d == 0.0:
             return 0.0
@@ -151,12 +151,21 @@ class Summary:
     @property
     def angle(self) -> float | None:
         """Angle between model and reference in radians, [0, pi]; None where one is zero."""
-        if self.sq_model <= 0.0 or self.sq_reference <= 0.0:
+        if self.sq_model <= 0.0 or self.sq_reference <= 0.0 or not self._squares_hold:
             return None
         if self.sq_d == 0.0:
             return 0.0
         along = self.dot / math.sqrt(self.sq_reference)
         return math.atan2(math.sqrt(self.residual), along)
+
+    @property
+    def _squares_hold(self) -> bool:
+        """Whether no sum of squares overflowed, and that of d did not vanish.
+
+        Only F64 values beyond about 1e150, or differences below 1e-150, bring it that far.
+        """
+        sums = (self.sq_d, self.sq_model, self.sq_reference, self.residual)
+        return all(map(math.isfinite, sums)) and (self.sq_d > 0.0 or self.max_abs == 0.0)
 
     @property
     def cosine(self) -> float | None:
@@ -168,6 +177,11 @@ class Summary:
     def changed_fraction(self) -> float | None:
         """Share of positions whose values differ."""
         return self.changed / self.numel if self.numel else None
+
+
+def _known(value: float) -> float | None:
+    """A number, or None where a sum has overflowed."""
+    return value if math.isfinite(value) else None
 
 
 def merge_residual(

@@ -81,9 +81,10 @@ class SummaryTable:
         counts, rows = self.counts[where], self.sums[where]
         if not len(rows):
             return Summary()
-        sums = rows.sum(axis=0)
-        sums[_MAX] = rows[:, _MAX].max()
-        sums[_RESIDUAL] += _between(rows, sums)
+        with np.errstate(all="ignore"):  # a sum that overflows is infinite, and said to be n/a
+            sums = rows.sum(axis=0)
+            sums[_MAX] = rows[:, _MAX].max()
+            sums[_RESIDUAL] += _between(rows, sums)
         return Summary.of(counts.sum(axis=0), sums)
 
     def seen_in(self, spans: Sequence[tuple[int, int]]) -> int:

@@ -201,7 +201,7 @@ async def test_a_worker_killed_at_work_is_a_message_and_enter_tries_again(pair, 
 async def test_leaving_in_the_middle_of_a_sweep_is_quiet(pair):
     base, model = pair
     async with running(model, base, swept=False) as run:
-        await run.until(lambda: run.app._refreshing is not None, "the first summaries")
+        await run.until(lambda: run.app.desk.busy("sweep") or run.app.session.done)
         await run.press("q")
     # The timer that would have painted them must not look for a screen.
     assert run.app.return_code == 0

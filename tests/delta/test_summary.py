@@ -241,3 +241,14 @@ def test_published_weight_differences_are_reproduced(weights):
         assert summary.max_abs == pytest.approx(row["max_abs"], rel=1e-9)
         assert summary.cosine == pytest.approx(row["cos_flat"], rel=1e-9)
         assert summary.angle / math.pi == pytest.approx(row["angular_flat_pi"], rel=1e-9)
+
+
+def test_squares_that_leave_the_range_of_float64_are_not_numbers():
+    huge = Summary(numel=2, changed=2, abs_d=2e200, sq_d=math.inf, sq_model=math.inf,
+                   sq_reference=1.0, dot=1e200, residual=math.inf, max_abs=1e200)  # fmt: skip
+    assert (huge.l2, huge.rel_l2, huge.angle, huge.cosine, huge.std) == (None,) * 5
+    assert huge.mean_abs == 1e200
+    tiny = Summary(numel=1, changed=1, abs_d=1e-200, sq_d=0.0, sq_model=1.0,
+                   sq_reference=1.0, dot=1.0, max_abs=1e-200)  # fmt: skip
+    assert (tiny.l2, tiny.rel_l2, tiny.angle) == (None, None, None)
+    assert tiny.mean_abs == 1e-200

@@ -57,7 +57,8 @@ def pack(tokenizer: PreTrainedTokenizerFast, corpus: list[str]) -> torch.Tensor:
     for encoded in tokenizer(corpus)["input_ids"]:
         ids += [*encoded, tokenizer.eos_token_id]
     rows = (len(ids) - 1) // SEQUENCE
-    return torch.stack([torch.tensor(ids[i * SEQUENCE : (i + 1) * SEQUENCE + 1]) for i in range(rows)])
+    starts = range(0, rows * SEQUENCE, SEQUENCE)
+    return torch.stack([torch.tensor(ids[start : start + SEQUENCE + 1]) for start in starts])
 
 
 def split(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

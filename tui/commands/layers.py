@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from inspect_core.report import Comparison, TensorStatus, merged, metrics_of
+from inspect_core.report import Comparison, TensorStatus, metrics_of
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.overview import Section, overview
 from inspect_core.work.jobs import listing_of
@@ -51,7 +51,7 @@ def layers_of(found: Comparison) -> list[Layer]:
             counts = Counter(found.status(at) for at in order[ordinals].tolist() if at in kept)
             if counts:
                 runs = _runs(ordinals)
-                metrics = metrics_of(merged(table, runs))
+                metrics = metrics_of(table.summary(runs))
                 layers.append(Layer(name, metrics, table.seen_in(runs), counts))
     return layers
 
