@@ -71,7 +71,7 @@ def module_tree(
         return tree_of_model(model)
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.structure.build import NO_FACTS
-    from inspect_core.work.jobs import listing_of
+    from inspect_core.work.listings import listing_of
 
     with open_checkpoint(model) as checkpoint:
         facts = NO_FACTS

@@ -5,7 +5,6 @@ import gc
 import signal
 from dataclasses import dataclass, replace
 from functools import partial
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -28,9 +27,9 @@ from inspect_core.work.jobs import (
     OpenModel,
     PairUp,
     Sweep,
-    Uri,
     WarmUp,
 )
+from inspect_core.work.listings import Uri
 from themes import ThemeFile
 from tui import format as fmt
 from tui import wording
@@ -406,11 +405,13 @@ class LamellaApp(App[None]):
             self._draw_message(clean(row.path), refusal)
             return
         tensor = self.session.tensor_at(row.firsts[0])
-        partner = pairs.reference_name[tensor] if pairs and pairs.status[tensor] == "pair" else None
+        name, partner = listing.names[tensor], None
+        if pairs is not None and pairs.is_pair(tensor):
+            partner = pairs.renamed.get(tensor, name)
         job = Inspect(
             model=self.options.model,
             reference=self.reference if partner is not None else None,
-            name=listing.names[tensor],
+            name=name,
             reference_name=partner,
             grid=self.drawing.grid(*self.inspector.detail.room),
             slice_index=self._slice,

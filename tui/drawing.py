@@ -75,18 +75,18 @@ class Drawing:
             return ["no reference: the values themselves. Press r, or start with --ref BASE"]
         tensors = self._session.tensors_of(row)
         reasons: dict[str, int] = {}
-        for tensor in tensors:
-            if pairs.status[tensor] != "pair":
-                reasons[pairs.reason[tensor]] = reasons.get(pairs.reason[tensor], 0) + 1
+        for tensor in tensors if pairs.paired < len(pairs.status) else ():
+            if not pairs.is_pair(tensor):
+                reason = pairs.reason_of(tensor)
+                reasons[reason] = reasons.get(reason, 0) + 1
         for reason, times in list(reasons.items())[:3]:
             many = f" ({times} tensors)" if times > 1 else ""
             found.append(f"{self._palette.glyphs.note} {clean(reason)}{many}")
         if len(reasons) > 3:
             found.append(f"{len(reasons) - 3} more reasons: w to read")
-        if len(tensors) == 1 and pairs.status[tensors[0]] == "pair":
-            partner = pairs.reference_name[tensors[0]] or ""
-            if pairs.reason[tensors[0]] != "same name":
-                found.append(f"compared with {clean(partner)}: {clean(pairs.reason[tensors[0]])}")
+        if len(tensors) == 1 and tensors[0] in pairs.renamed and pairs.is_pair(tensors[0]):
+            partner, reason = pairs.renamed[tensors[0]], pairs.reason_of(tensors[0])
+            found.append(f"compared with {clean(partner)}: {clean(reason)}")
         change = self._session.change(row)
         if change.note:
             found.append(f"{self._palette.glyphs.note} {clean(change.note)}")

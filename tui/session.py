@@ -5,7 +5,9 @@ it what arrived. numpy is imported only once there is something to compare.
 """
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import and_
 from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, spans
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import SummaryTable
-    from inspect_core.work.jobs import Listing, PairListing, SweepPart
+    from inspect_core.work.jobs import SweepPart
+    from inspect_core.work.listings import Listing, PairListing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Session:
     metric_key: str = "rel_l2"
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
+    _status: bytes | None = None  # of the pairs, by ordinal
     _changes: dict[object, Change] = field(default_factory=dict)
     _changes_version: int = -1
 
@@ -71,12 +75,14 @@ class Session:
             self.table = table.reordered(self._ordinals()[_order(listing.tree)])
         self.listing = listing
         self._ordinal_of = None
+        self._status = None
         self.version += 1
 
     def pair(self, pairs: "PairListing | None") -> None:
         """A reference was opened (or taken away): nothing is compared yet."""
         self.pairs = pairs
         self.table = None
+        self._status = None
         self.version += 1
 
     def put(self, part: "SweepPart") -> None:
@@ -117,7 +123,7 @@ class Session:
         return tuple(
             tensor
             for tensor in self.tensors_of(row)
-            if (self.pairs is None or self.pairs.status[tensor] == "pair")
+            if (self.pairs is None or self.pairs.is_pair(tensor))
             and (seen is None or not seen[tensor])
         )
 
@@ -170,8 +176,11 @@ class Session:
 
     def _uncompared(self, runs: list[tuple[int, int]]) -> str:
         assert self.pairs is not None and self.listing is not None
-        order, status = self.listing.tree.order, self.pairs.status
-        found = {status[tensor] for start, stop in runs for tensor in order[start:stop]}
+        if self._status is None:
+            order = self.listing.tree.order
+            self._status = bytes(map(self.pairs.status.__getitem__, order))
+        codes = {code for start, stop in runs for code in set(self._status[start:stop])}
+        found = {self.pairs.statuses[code] for code in codes}
         if "pair" in found:
             return "pending"
         for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
@@ -228,8 +237,11 @@ def _order(tree: ModuleTree) -> "NDArray[np.int64]":
     return np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)
 
 
-def keep_matching(names: list[str], order: "array[int]", query: str) -> list[bool]:
+def keep_matching(names: Iterable[str], order: "array[int]", query: str) -> list[bool]:
     """Which ordinals have a name that holds all words of the query, in any letter case."""
-    words = query.lower().split()
-    hits = [all(word in name for word in words) for name in map(str.lower, names)]
-    return [hits[tensor] for tensor in order]
+    hits: list[bool] | None = None
+    lowered = [name.lower() for name in names]
+    for word in query.lower().split():
+        found = [word in name for name in lowered]
+        hits = found if hits is None else list(map(and_, hits, found))
+    return [True] * len(order) if hits is None else list(map(hits.__getitem__, order))

@@ -15,13 +15,13 @@ def warnings(session: Session) -> list[str]:
     found = [clean(warning, 400) for warning in listing.warnings] if listing else []
     if pairs is not None and listing is not None:
         found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
-        unpaired = [at for at, status in enumerate(pairs.status) if status != "pair"]
+        unpaired = len(pairs.status) - pairs.paired
         found += [
-            f"{clean(listing.names[at], 120)}: {clean(pairs.reason[at])}"
-            for at in unpaired[:MOST_REASONS]
+            f"{clean(listing.names[at], 120)}: {clean(pairs.reason_of(at))}"
+            for at in pairs.unpaired(MOST_REASONS)
         ]
-        if len(unpaired) > MOST_REASONS:
-            found.append(f"and {len(unpaired) - MOST_REASONS} more without a partner")
+        if unpaired > MOST_REASONS:
+            found.append(f"and {unpaired - MOST_REASONS} more without a partner")
         if pairs.removed:
             names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
             found.append(f"only in the reference ({len(pairs.removed)}): {names}")
@@ -35,7 +35,7 @@ def ready(session: Session, has_reference: bool) -> tuple[str, bool]:
         return "", False
     parts = [listing.note] if listing.note else []
     if pairs is not None:
-        parts.insert(0, f"{pairs.status.count('pair')} of {len(listing.names)} tensors compared")
+        parts.insert(0, f"{pairs.paired} of {len(listing.names)} tensors compared")
     elif not has_reference:
         parts.append("no reference: press r, or start with --ref BASE")
     count = len(warnings(session))

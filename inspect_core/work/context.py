@@ -11,7 +11,7 @@ from inspect_core.errors import CheckpointError
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
-    from inspect_core.work.jobs import Uri
+    from inspect_core.work.listings import Uri
 
 MOST_OPEN = 6
 """Checkpoints kept open; a large one's descriptions take some 100 MB."""

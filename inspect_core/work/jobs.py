@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from inspect_core.control import Control
+from inspect_core.work.listings import Listing, PairListing, Uri, listing_of
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import SummaryRows
     from inspect_core.pairing import Pairing
-    from inspect_core.structure.build import ModuleFacts
-    from inspect_core.structure.tree import ModuleTree
-
-Uri = str | tuple[str, ...]
-"""What names a model: a file, a folder, a pattern, `org/name`, or several files."""
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -73,70 +69,6 @@ class Job(Protocol, Generic[R_co]):
     def run(self, context: Context) -> R_co:
         """Do it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What opening a model tells: no tensor has been read.
-
-    Attributes:
-        uri: what was opened.
-        title: a short name for people; foreign text.
-        names: full tensor names, in the order of the files.
-        tree: the module tree over them.
-        nbytes: bytes of all tensors.
-        files: number of files.
-        metadata: the files' own key-value metadata; foreign text.
-        has_config: whether a config.json lies beside the files, so that types can be found.
-        warnings: lines to show.
-        note: where the module types come from, or why there are none.
-    """
-
-    uri: Uri
-    title: str
-    names: list[str]
-    tree: "ModuleTree"
-    nbytes: int
-    files: int
-    metadata: dict[str, str]
-    has_config: bool
-    warnings: tuple[str, ...]
-    note: str = ""
-
-
-def listing_of(
-    checkpoint: "Checkpoint",
-    facts: "ModuleFacts | None" = None,
-    note: str = "",
-    bare_modules: bool = False,
-) -> Listing:
-    """The listing of an opened checkpoint."""
-    from inspect_core.structure.build import NO_FACTS, build_tree
-    from inspect_core.structure.tree import LeafSpec
-
-    names = list(checkpoint.tensors)
-    made: dict[tuple[str, tuple[int, ...]], LeafSpec] = {}
-    specs = []
-    nbytes = 0
-    for info in checkpoint.tensors.values():
-        key = (info.dtype, info.shape)
-        spec = made.get(key)
-        if spec is None:
-            spec = made[key] = LeafSpec(info.dtype, info.shape)
-        specs.append(spec)
-        nbytes += info.stop - info.start
-    return Listing(
-        uri=checkpoint.uri,
-        title=checkpoint.title,
-        names=names,
-        tree=build_tree(names, specs, facts or NO_FACTS, bare_modules),
-        nbytes=nbytes,
-        files=len(checkpoint.shards),
-        metadata=checkpoint.metadata,
-        has_config=checkpoint.config is not None,
-        warnings=checkpoint.warnings,
-        note=note,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,29 +157,6 @@ class FindDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class PairListing:
-    """Which tensor of the reference answers which of the model, as columns.
-
-    Attributes:
-        title: the reference's short name; foreign text.
-        uri: the reference.
-        status: one `Match.status` for each tensor of the model, in listing order.
-        reason: why, for people; foreign text inside.
-        reference_name: the partner's name, or None.
-        removed: names that only the reference has.
-        warnings: the reference's own warnings.
-    """
-
-    title: str
-    uri: Uri
-    status: list[str]
-    reason: list[str]
-    reference_name: list[str | None]
-    removed: list[str]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class PairUp:
     """Open the reference and pair its tensors with the model's."""
 
@@ -265,17 +174,8 @@ class PairUp:
     def run(self, context: Context) -> PairListing:
         """See `Job.run`."""
         reference = context.open(self.reference)
-        pairing = _pairing(context, self.model, self.reference)
-        ours = [match for match in pairing.matches if match.model is not None]
-        return PairListing(
-            title=reference.title,
-            uri=self.reference,
-            status=[match.status for match in ours],
-            reason=[match.reason for match in ours],
-            reference_name=[match.reference.name if match.reference else None for match in ours],
-            removed=[m.reference.name for m in pairing.matches if m.model is None and m.reference],
-            warnings=reference.warnings,
-        )
+        matches = _pairing(context, self.model, self.reference).matches
+        return PairListing.of(reference.title, self.reference, matches, reference.warnings)
 
 
 def _pairing(context: Context, model: Uri, reference: Uri) -> "Pairing":

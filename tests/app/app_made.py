@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 import time
+from array import array
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.build import NO_FACTS, ModuleFacts, build_tree
 from inspect_core.structure.tree import LeafSpec, ModuleTree
-from inspect_core.work.jobs import Listing, PairListing
+from inspect_core.work.listings import Listing, PairListing
 
 DTYPES = {"float32": "F32", "float16": "F16", "float64": "F64", "int64": "I64"}
 
@@ -74,9 +75,10 @@ def listing_of(names: list[str], facts: ModuleFacts = NO_FACTS, shapes=None) -> 
 
 
 def pairs_of(status: list[str], names: list[str]) -> PairListing:
-    paired = [n if s == "pair" else None for n, s in zip(names, status, strict=True)]
-    reasons = ["same name" if s == "pair" else s for s in status]
-    return PairListing("r", "r", status, reasons, paired, [], ())
+    codes = sorted(set(status))
+    code = bytes(map(codes.index, status))
+    reasons = ["same name" if s == "pair" else s for s in codes]
+    return PairListing("r", "r", codes, code, reasons, array("q", list(code)), {}, [], ())
 
 
 def row_at(tree: ModuleTree, path: str):
@@ -93,10 +95,8 @@ def row_at(tree: ModuleTree, path: str):
 
 def screen_text(app) -> str:
     """What the screen shows, line by line."""
-    width, height = app.size
     strips = app.screen._compositor.render_strips()
-    assert len(strips) == height
-    return "\n".join(strip.text[:width].rstrip() for strip in strips)
+    return "\n".join(strip.text.rstrip() for strip in strips)
 
 
 async def until(

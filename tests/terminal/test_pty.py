@@ -179,6 +179,11 @@ def test_a_signal_leaves_no_worker_and_a_usable_terminal(terminal, model, number
     assert is_restored(app.raw)
 
 
+def test_a_log_that_cannot_be_written_stops_nothing(terminal, model, tmp_path):
+    (tmp_path / "lamella" / "worker.log").mkdir(parents=True)
+    terminal(model).until("no reference")
+
+
 def test_kill_9_leaves_no_worker(terminal, model):
     app = terminal(model)
     app.until("no reference")

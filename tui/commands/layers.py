@@ -8,7 +8,7 @@ from typing import Any
 from inspect_core.report import Comparison, TensorStatus, metrics_of
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.overview import Section, overview
-from inspect_core.work.jobs import listing_of
+from inspect_core.work.listings import listing_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from inspect_core.structure.branch import Branch, Twig
 from inspect_core.structure.tree import ModuleTree
 from inspect_core.text import DISPLAY_LIMIT
 from inspect_core.work.backend import Workers
-from inspect_core.work.jobs import FindTypes, Listing, Uri, listing_of
+from inspect_core.work.jobs import FindTypes
+from inspect_core.work.listings import Listing, Uri, listing_of
 from tui import format as fmt
 from tui.commands.output import BOLD, Output, Part, note, width_of
 

@@ -1,0 +1,161 @@
+"""What opening a model or a reference tells: columns that cross to another process at once."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inspect_core.checkpoint import Checkpoint
+    from inspect_core.pairing import Match
+    from inspect_core.structure.build import ModuleFacts
+    from inspect_core.structure.tree import ModuleTree
+
+Uri = str | tuple[str, ...]
+"""What names a model: a file, a folder, a pattern, `org/name`, or several files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What opening a model tells: no tensor has been read.
+
+    Attributes:
+        uri: what was opened.
+        title: a short name for people; foreign text.
+        names: full tensor names, in the order of the files.
+        tree: the module tree over them.
+        nbytes: bytes of all tensors.
+        files: number of files.
+        metadata: the files' own key-value metadata; foreign text.
+        has_config: whether a config.json lies beside the files, so that types can be found.
+        warnings: lines to show.
+        note: where the module types come from, or why there are none.
+    """
+
+    uri: Uri
+    title: str
+    names: list[str]
+    tree: "ModuleTree"
+    nbytes: int
+    files: int
+    metadata: dict[str, str]
+    has_config: bool
+    warnings: tuple[str, ...]
+    note: str = ""
+
+
+def listing_of(
+    checkpoint: "Checkpoint",
+    facts: "ModuleFacts | None" = None,
+    note: str = "",
+    bare_modules: bool = False,
+) -> Listing:
+    """The listing of an opened checkpoint."""
+    from inspect_core.structure.build import NO_FACTS, build_tree
+    from inspect_core.structure.tree import LeafSpec
+
+    names = list(checkpoint.tensors)
+    made: dict[tuple[str, tuple[int, ...]], LeafSpec] = {}
+    specs = []
+    nbytes = 0
+    for info in checkpoint.tensors.values():
+        key = (info.dtype, info.shape)
+        spec = made.get(key)
+        if spec is None:
+            spec = made[key] = LeafSpec(info.dtype, info.shape)
+        specs.append(spec)
+        nbytes += info.stop - info.start
+    return Listing(
+        uri=checkpoint.uri,
+        title=checkpoint.title,
+        names=names,
+        tree=build_tree(names, specs, facts or NO_FACTS, bare_modules),
+        nbytes=nbytes,
+        files=len(checkpoint.shards),
+        metadata=checkpoint.metadata,
+        has_config=checkpoint.config is not None,
+        warnings=checkpoint.warnings,
+        note=note,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PairListing:
+    """Which tensor of the reference answers which of the model, as columns.
+
+    Attributes:
+        title: the reference's short name; foreign text.
+        uri: the reference.
+        statuses: the distinct `Match.status`.
+        status: for each tensor of the model, in listing order, an index into `statuses`.
+        reasons: the distinct reasons, for people; foreign text inside.
+        reason: for each tensor an index into `reasons`.
+        renamed: tensor -> its partner's name, where that is not its own.
+        removed: names that only the reference has.
+        warnings: the reference's own warnings.
+    """
+
+    title: str
+    uri: Uri
+    statuses: list[str]
+    status: bytes
+    reasons: list[str]
+    reason: "array[int]"
+    renamed: dict[int, str]
+    removed: list[str]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, title: str, uri: Uri, matches: "Sequence[Match]", warnings: tuple[str, ...]
+    ) -> "PairListing":
+        """The columns of a pairing's matches."""
+        statuses: dict[str, int] = {}
+        reasons: dict[str, int] = {}
+        status, reason = bytearray(), array("q")
+        renamed: dict[int, str] = {}
+        removed: list[str] = []
+        for match in matches:
+            if match.model is None:
+                if match.reference is not None:
+                    removed.append(match.reference.name)
+                continue
+            if match.reference is not None and match.reference.name != match.model.name:
+                renamed[len(status)] = match.reference.name
+            status.append(statuses.setdefault(match.status, len(statuses)))
+            reason.append(reasons.setdefault(match.reason, len(reasons)))
+        return cls(
+            title, uri, list(statuses), bytes(status), list(reasons), reason, renamed, removed,
+            warnings,
+        )  # fmt: skip
+
+    def status_of(self, tensor: int) -> str:
+        """The status of a tensor of the model."""
+        return self.statuses[self.status[tensor]]
+
+    def reason_of(self, tensor: int) -> str:
+        """Why it has that status; foreign text inside."""
+        return self.reasons[self.reason[tensor]]
+
+    def is_pair(self, tensor: int) -> bool:
+        """Whether a tensor of the model can be compared."""
+        return self.status_of(tensor) == "pair"
+
+    @property
+    def paired(self) -> int:
+        """How many tensors of the model can be compared."""
+        if "pair" not in self.statuses:
+            return 0
+        return self.status.count(self.statuses.index("pair"))
+
+    def unpaired(self, most: int) -> list[int]:
+        """The first tensors of the model that cannot be compared."""
+        found: list[int] = []
+        if self.paired == len(self.status):
+            return found
+        for tensor in range(len(self.status)):
+            if not self.is_pair(tensor):
+                found.append(tensor)
+                if len(found) == most:
+                    break
+        return found
