@@ -56,8 +56,7 @@ async def run(file: Path, small: Path) -> dict[str, float]:
         await asyncio.sleep(0.5)
         await pilot.press("escape")
         lag.phase = "sweeping"
-        app.reference = str(small)
-        app._pair()
+        app.comparison.start(str(small))
         await until(lambda: app.session.pairs)
         await asyncio.sleep(3.0)
         for key in ("home", "down", "down", "down", "up"):

@@ -148,18 +148,14 @@ class Comparison:
 
     def summary(self, index: int) -> "Summary | None":
         """The sums of one match; None if it was not compared."""
-        from inspect_core.delta.summary import Summary
-
-        if not self.table.seen[index]:
-            return None
-        return Summary.of(self.table.counts[index], self.table.sums[index])
+        return self.table.row(index)
 
     def status(self, index: int) -> TensorStatus:
         """The status of one match that was asked for."""
         status = self.matches[index].status
         if status != "pair":
             return status
-        return "changed" if self.table.counts[index, _changed_column()] else "identical"
+        return "changed" if self.table.counts[_changed_column(), index] else "identical"
 
 
 def diff(

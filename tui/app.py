@@ -6,34 +6,28 @@ import signal
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.timer import Timer
 
 from inspect_core.devices import gpu_likely
 from inspect_core.errors import Cancelled
-from inspect_core.structure.branch import Row, Twig
 from inspect_core.text import clean
-from inspect_core.work.backend import Backend, Ticket, WorkerDied
+from inspect_core.work.backend import Backend, Ticket
 from inspect_core.work.jobs import (
     FindDevice,
     FindTypes,
-    Inspect,
     OpenModel,
-    PairUp,
-    Sweep,
     WarmUp,
 )
 from inspect_core.work.listings import Uri
 from themes import ThemeFile
-from tui import format as fmt
 from tui import wording
-from tui.drawing import Drawing
+from tui.comparison import Comparison
+from tui.detail_control import QUIET_SECONDS, DetailControl
 from tui.help import HELP
 from tui.job_desk import JobDesk
 from tui.messages import (
@@ -54,17 +48,8 @@ from tui.session import Session, keep_matching
 from tui.theme import textual_theme
 from tui.widgets.detail import DetailView
 
-SETTLE_SECONDS = 0.12
-"""The cursor rests this long before the detail follows it: one repaint per settled selection."""
-
-QUIET_SECONDS = 0.15
-"""A job shorter than this shows no progress line."""
-
-MOST_UNASKED_BYTES = 256 << 20
-"""Without a reference, values beyond this are read on Enter only, not when the cursor rests."""
-
-REFRESH_SECONDS = 0.25
-"""While a sweep runs, the change column is painted again at most this often."""
+TIMED = ("sweep", "some", "inspect")
+"""Roles whose progress is shown: somebody waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +82,12 @@ def _import_ahead() -> None:
     fallback_note()
 
 
+def _collect_again() -> None:
+    """Turn the garbage collector on; it was off for the first frame (see `launch`)."""
+    gc.enable()
+    gc.freeze()
+
+
 class LamellaApp(App[None]):
     """The inspector.
 
@@ -119,19 +110,13 @@ class LamellaApp(App[None]):
         self.backend = backend
         self.session = Session()
         self.palette = make_palette(options.theme, options.ascii_only, options.colorless)
-        self.drawing = Drawing(self.session, self.palette)
-        self.reference = options.reference
         self.device = "cpu" if options.device == "auto" else options.device
+        self.desk = JobDesk(backend, self.post)
+        self.detail = DetailControl(self)
+        self.comparison = Comparison(self, options.reference)
         self._opening = opening
-        self.desk = JobDesk(backend, self._post)
-        self._drawings = 0
-        self._settling: Timer | None = None
-        self._refreshing: Timer | None = None
-        self._started: dict[str, float] = {}
-        self._row: Row | None = None
-        self._slice = 0
-        self._retried = False
         self._query = ""
+        self._problem = ""
         self.register_theme(textual_theme(options.theme))
 
     # Start
@@ -158,7 +143,7 @@ class LamellaApp(App[None]):
         return screen
 
     def _open(self) -> None:
-        self._show_title()
+        self.show_title()
         self.inspector.status.say("opening the model")
         if self._opening is not None:
             self.desk.adopt("open", self._opening)
@@ -167,78 +152,37 @@ class LamellaApp(App[None]):
 
     # Jobs
 
-    def _post(self, message: Message) -> None:
+    def post(self, message: Message) -> None:
         """From any thread; the app may be closing."""
         if self.is_running:
             self.post_message(message)
 
     @property
-    def _gone(self) -> bool:
+    def gone(self) -> bool:
         """Whether the screens are closed: messages and timers may come after them."""
         return not self.screen_stack
 
     @on(JobEnded)
     def job_ended(self, message: JobEnded) -> None:
         """Take a result, or say why there is none."""
-        if not self.desk.close(message) or self._gone:
+        if not self.desk.close(message) or self.gone:
             return
         if message.error is None:
             getattr(self, f"_on_{message.role}")(message.result)
         elif not isinstance(message.error, Cancelled):
             self._failed(message.role, message.error)
 
-    def _failed(self, role: str, error: BaseException) -> None:
-        text = str(error)
-        if role == "open":
-            self.inspector.tree_view.hint("cannot open the model")
-            self._draw_message("cannot open the model", [text])
-            self.inspector.go_to_detail()
-            self.inspector.status.say("press q to quit", "note")
-        elif role == "device":
-            self.inspector.status.say(f"no GPU is used: {text}", "note")
-        elif role in ("sweep", "some", "inspect") and self.device != "cpu":
-            # Another process may have taken the GPU's memory; the CPU is always there.
-            self.device = "cpu"
-            self._show_title()
-            self.notify(f"{text}. The CPU takes over.", severity="warning", markup=False)
-            self._pair() if role == "sweep" else self._inspect_now()
-        elif role == "types":
-            self.inspector.status.say(f"module types are not known: {text}", "note")
-        elif role == "sweep" and isinstance(error, WorkerDied) and not self._retried:
-            self._retried = True
-            title = "sweep interrupted; going on"
-            self.notify(text, title=title, severity="warning", markup=False)
-            self._start_sweep()
-        elif role == "inspect":
-            self._draw_message(
-                self._row.path if self._row else "", [text, "Press Enter to try again."]
-            )
-        else:
-            if role == "pair":
-                self._keep_old_reference()
-            self.inspector.status.say(text, "note")
-            self.notify(clean(text, 400), severity="error", markup=False)
-
-    def _keep_old_reference(self) -> None:
-        """Another reference could not be opened: what was compared before still counts."""
-        pairs = self.session.pairs
-        self.reference = pairs.uri if pairs is not None else None
-        if pairs is not None:
-            self._start_sweep()
-        self._inspect_now()
-
     def _on_open(self, listing: Any) -> None:
         self.session.open(listing)
         tree_view = self.inspector.tree_view
         tree_view.show(Outline(listing.tree), clean(listing.title, 60))
-        self._say_ready()
-        self._show_title()
+        self.say_ready()
+        self.show_title()
         self.call_after_refresh(self._after_first_rows)
 
     def _after_first_rows(self) -> None:
         """What would only delay the first rows: types, kernels, the reference."""
-        gc.enable()
-        gc.freeze()
+        _collect_again()
         listing = self.session.listing
         if listing is None:
             return
@@ -248,21 +192,13 @@ class LamellaApp(App[None]):
         self.run_worker(_import_ahead, thread=True, group="imports")
         if self.options.device == "auto" and gpu_likely():
             self.desk.submit("device", FindDevice())
-        if self.reference is not None:
-            self._pair()
-
-    def _on_warm(self, _: None) -> None:
-        pass
-
-    def _on_device(self, device: str) -> None:
-        self.device = device
-        self._show_title()
+        self.comparison.start()
 
     def _on_types(self, listing: Any) -> None:
         if listing.tree.untyped or self.session.listing is None:
             if self.session.listing is not None:
                 self.session.listing = replace(self.session.listing, note=listing.note)
-            self._say_ready()
+            self.say_ready()
             return
         tree_view = self.inspector.tree_view
         key = tree_view.current_key()
@@ -271,80 +207,77 @@ class LamellaApp(App[None]):
             tree_view.outline.replace_tree(listing.tree)
             self._apply_filter()
             tree_view.lines_changed(key)
-            # The row under the cursor is of the new tree, whose tensors have another order.
-            self._row = tree_view.current_row
-            self.drawing.select(self._row, None)
-            self._inspect_now()
-        self._say_ready()
+            self.detail.replace_row(tree_view.current_row)
+        self.say_ready()
 
-    # Reference and sweep
+    def _on_warm(self, _: None) -> None:
+        """The kernels are ready; nothing to show."""
 
-    def action_ask_reference(self) -> None:
-        """Ask what to compare with."""
-        start = str(self.reference or "")
-        if not start and isinstance(self.options.model, str):
-            parent = Path(self.options.model).expanduser().parent
-            start = f"{parent}/" if parent.is_dir() else ""
-
-        def answered(path: str | None) -> None:
-            if path:
-                self.reference = path
-                self._pair()
-
-        self.push_screen(ReferencePrompt(start), answered)
-
-    def _pair(self) -> None:
-        if self.reference is not None and self.session.listing is not None:
-            self.desk.cancel("sweep")
-            # Summaries of values must not land among those of changes.
-            self.desk.cancel("some")
-            self.inspector.status.say("opening the reference")
-            self.desk.submit("pair", PairUp(self.options.model, self.reference))
+    def _on_device(self, device: str) -> None:
+        self.device = device
+        self.show_title()
 
     def _on_pair(self, pairs: Any) -> None:
-        self.session.pair(pairs)
-        self._show_title()
-        self._retried = False
-        self._start_sweep()
-        self._inspect_now()
+        self._problem = ""
+        self.comparison.paired(pairs)
 
-    def _start_sweep(self) -> None:
-        self._started["sweep"] = monotonic()
-        job = Sweep(self.options.model, self.reference, self.device, done=self.session.done)
-        self.desk.submit("sweep", job)
+    def _on_sweep(self, _: int) -> None:
+        self.comparison.refresh()
+        self.say_ready()
+
+    def _on_some(self, _: int) -> None:
+        self.comparison.refresh()
+        self.say_ready()
+
+    def _on_inspect(self, detail: Any) -> None:
+        self.say_ready()
+        self.detail.inspected(detail)
+
+    def _failed(self, role: str, error: BaseException) -> None:
+        """Say what went wrong, and go on where there is a way."""
+        text = str(error)
+        if role in ("sweep", "some", "inspect") and self.device != "cpu":
+            # Another process may have taken the GPU's memory; the CPU is always there.
+            self.device = "cpu"
+            self.show_title()
+            self._warn(f"{text}. The CPU takes over.")
+            self.comparison.start() if role == "sweep" else self.detail.inspect()
+        elif role == "open":
+            _collect_again()
+            self.inspector.tree_view.hint("cannot open the model")
+            self.detail.say("cannot open the model", [text])
+            self.inspector.go_to_detail()
+            self.inspector.status.say("press q to quit", "note")
+        elif role == "types" and self.session.listing is not None:
+            note = f"module types are not known: {text}"
+            self.session.listing = replace(self.session.listing, note=note)
+            self.say_ready()
+        elif role == "inspect":
+            path = self.detail.row.path if self.detail.row else ""
+            self.detail.say(path, [text, "Press Enter to try again."])
+        elif role == "sweep" and self.comparison.interrupted(error):
+            self._warn(f"{text}. The sweep goes on.")
+        else:
+            self._problem = text
+            self._warn(text)
+            if role == "pair":
+                self.comparison.not_paired()
+            self.say_ready()
+
+    def _warn(self, text: str) -> None:
+        self.notify(clean(text, 400), severity="warning", markup=False)
 
     @on(SweepArrived)
     def sweep_arrived(self, message: SweepArrived) -> None:
-        """Take in summaries, and paint them soon."""
+        """Take in summaries."""
         if self.desk.wanted(message):
-            self.session.put(message.part)
-            if self._refreshing is None:
-                self._refreshing = self.set_timer(REFRESH_SECONDS, self._refresh_changes)
-
-    def _refresh_changes(self) -> None:
-        self._refreshing = None
-        if self._gone:
-            return
-        self.inspector.tree_view.changes_arrived()
-        if self.drawing.shows_overview:
-            self._draw()
-
-    def _on_sweep(self, total: int) -> None:
-        self._refresh_changes()
-        self._say_ready()
-
-    def _on_some(self, total: int) -> None:
-        self._refresh_changes()
-        self._say_ready()
+            self.comparison.arrived(message)
 
     @on(ProgressMade)
     def progress_made(self, message: ProgressMade) -> None:
-        """Show how far the sweep is."""
-        progress = message.progress
-        elapsed = monotonic() - self._started.get(message.role, monotonic())
-        if not self.desk.wanted(message) or message.role not in ("sweep", "some", "inspect"):
-            return
-        if self._gone:
+        """Show how far a job is that somebody waits for."""
+        progress, elapsed = message.progress, self.desk.elapsed(message.role)
+        if not self.desk.wanted(message) or message.role not in TIMED or self.gone:
             return
         if elapsed > QUIET_SECONDS and progress.bytes_done:
             what = f"sweep {progress.done} of {progress.total} {progress.unit}"
@@ -354,119 +287,45 @@ class LamellaApp(App[None]):
                 wording.progress_after(progress, elapsed),
             )
 
-    # Selection and detail
+    # Selection
 
     @on(RowHighlighted)
     def row_highlighted(self, message: RowHighlighted) -> None:
-        """Let the cursor settle, then inspect what it is on."""
-        self._row = message.row
-        self._slice = 0
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(SETTLE_SECONDS, self._inspect_now)
+        """The detail follows the cursor."""
+        self.detail.follow(message.row)
 
     @on(RowChosen)
     def row_chosen(self, message: RowChosen) -> None:
         """Inspect at once."""
-        self._row = message.row
-        self._inspect_now(asked=True)
-
-    def _inspect_now(self, asked: bool = False) -> None:
-        row, listing = self._row, self.session.listing
-        if row is None or listing is None or self._gone:
-            return
-        self.drawing.select(row, None)
-        if isinstance(row, Twig) and row.branch.count == 1:
-            self._inspect_tensor(row)
-            return
-        self.desk.cancel("inspect")
-        self._draw()
-        if self.session.pairs is None and self.reference is None:
-            self._summarise_values(row, asked)
-
-    def _summarise_values(self, row: Row, asked: bool) -> None:
-        """Without a reference: summarise the row's own values, if they are few or asked for."""
-        wanted = self.session.missing(row)
-        nbytes = self.session.nbytes(row)
-        if wanted and nbytes > MOST_UNASKED_BYTES and not asked:
-            text = f"{fmt.size(nbytes)} of values are not read unasked: press Enter to read them"
-            self.inspector.status.say(text)
-        elif wanted:
-            self._started["some"] = monotonic()
-            job = Sweep(self.options.model, None, self.device, wanted, background=False)
-            self.desk.submit("some", job)
-
-    def _inspect_tensor(self, row: Twig) -> None:
-        listing, pairs = self.session.listing, self.session.pairs
-        assert listing is not None
-        refusal = self.drawing.refusal(row)
-        if refusal:
-            self.desk.cancel("inspect")
-            self._draw_message(clean(row.path), refusal)
-            return
-        tensor = self.session.tensor_at(row.firsts[0])
-        name, partner = listing.names[tensor], None
-        if pairs is not None and pairs.is_pair(tensor):
-            partner = pairs.renamed.get(tensor, name)
-        job = Inspect(
-            model=self.options.model,
-            reference=self.reference if partner is not None else None,
-            name=name,
-            reference_name=partner,
-            grid=self.drawing.grid(*self.inspector.detail.room),
-            slice_index=self._slice,
-            device=self.device,
-        )
-        self.desk.submit("inspect", job)
-        self._started["inspect"] = monotonic()
-        self.set_timer(QUIET_SECONDS, partial(self._say_waiting, row))
-
-    def _say_waiting(self, row: Twig) -> None:
-        """A tensor takes its time: show its name, not the picture of another."""
-        if self._row is row and self.desk.busy("inspect"):
-            self._draw_message(row.path, [f"reading {fmt.size(self.session.nbytes(row))}"])
-
-    def _on_inspect(self, detail: Any) -> None:
-        self._say_ready()
-        self.drawing.select(self._row, detail)
-        self._draw()
-
-    def action_next_slice(self, by: int) -> None:
-        """Look at another matrix of a 3-D tensor."""
-        count = self.drawing.slices
-        if count > 1 and isinstance(self._row, Twig):
-            self._slice = (self._slice + by) % count
-            self._inspect_tensor(self._row)
+        self.detail.choose(message.row)
 
     @on(DetailView.Resized)
     def detail_resized(self) -> None:
-        """Draw again for the new size."""
-        if self._row is None or self.session.listing is None:
-            self._draw()
-        else:
-            if self._settling is not None:
-                self._settling.stop()
-            self._settling = self.set_timer(SETTLE_SECONDS, self._inspect_now)
-
-    def _draw(self) -> None:
-        """Draw what is selected, on a thread: plots take tens of milliseconds."""
-        self._drawings += 1
-        number, room = self._drawings, self.inspector.detail.room
-
-        def draw() -> None:
-            self._post(FigureDrawn(number, self.drawing.figure(*room)))
-
-        self.run_worker(draw, thread=True, exclusive=True, group="draw", exit_on_error=True)
-
-    def _draw_message(self, title: str, text: list[str]) -> None:
-        self.drawing.say(title, text)
-        self._draw()
+        """Draw for the new size."""
+        self.detail.resized()
 
     @on(FigureDrawn)
     def figure_drawn(self, message: FigureDrawn) -> None:
-        """Show a drawing, unless another was asked for meanwhile."""
-        if message.number == self._drawings and not self._gone:
-            self.inspector.detail.show(message.lines)
+        """Show a drawing."""
+        if not self.gone:
+            self.detail.drawn(message)
+
+    def action_next_slice(self, by: int) -> None:
+        """Look at another matrix of a 3-D tensor."""
+        self.detail.next_slice(by)
+
+    def action_ask_reference(self) -> None:
+        """Ask what to compare with."""
+        start = str(self.comparison.reference or "")
+        if not start and isinstance(self.options.model, str):
+            parent = Path(self.options.model).expanduser().parent
+            start = f"{parent}/" if parent.is_dir() else ""
+
+        def answered(path: str | None) -> None:
+            if path:
+                self.comparison.start(path)
+
+        self.push_screen(ReferencePrompt(start), answered)
 
     # Filter, metric, help
 
@@ -489,7 +348,7 @@ class LamellaApp(App[None]):
         if keep is not None and not any(keep):
             self.inspector.status.say(f"no name holds {clean(query)!r}", "note")
         else:
-            self._say_ready()
+            self.say_ready()
 
     def action_next_metric(self) -> None:
         """Show the next metric."""
@@ -503,8 +362,8 @@ class LamellaApp(App[None]):
         self.session.metric_key = keys[at]
         self.session.version += 1
         self.inspector.tree_view.changes_arrived()
-        self._show_title()
-        self._draw()
+        self.show_title()
+        self.detail.draw()
 
     def action_show_warnings(self) -> None:
         """Show all warnings."""
@@ -525,10 +384,12 @@ class LamellaApp(App[None]):
 
     # Title and status
 
-    def _say_ready(self) -> None:
-        if not self.desk.busy("sweep", "some"):
-            text, warn = wording.ready(self.session, self.reference is not None)
+    def say_ready(self) -> None:
+        """The status line while nothing runs."""
+        if not self.desk.busy("sweep", "some", "pair"):
+            text, warn = wording.ready(self.session, self._problem)
             self.inspector.status.say(text, "note" if warn else "muted")
 
-    def _show_title(self) -> None:
+    def show_title(self) -> None:
+        """The title bar."""
         self.inspector.title_bar.show(*wording.title(self.session, self.device))

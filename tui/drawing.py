@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from inspect_core.structure.branch import Branch, Row, Twig, spans
+from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.palette import Palette
@@ -71,6 +71,8 @@ class Drawing:
     def notes(self, row: Row) -> list[str]:
         """What to know about a row, safe to show."""
         pairs, found = self._session.pairs, []
+        if pairs is None and self._session.expects_pairs:
+            return ["the reference is not open yet: the values themselves"]
         if pairs is None:
             return ["no reference: the values themselves. Press r, or start with --ref BASE"]
         tensors = self._session.tensors_of(row)
@@ -122,23 +124,19 @@ class Drawing:
         from tui.figures.overview import overview_figure
 
         sections = overview(row)
-        metric = self._session.metric
-        values = []
-        for section in sections:
-            grid = np.full((len(section.kinds), len(section.columns)), np.nan)
-            for i, cells in enumerate(section.cells):
-                for j, ordinals in enumerate(cells):
-                    summary = self._session.summary(_runs(ordinals)) if ordinals else None
-                    value = metric.value(summary) if summary is not None else None
-                    grid[i, j] = np.nan if value is None else value
-            values.append(grid)
+        values = [
+            np.array(
+                [[self._session.value(at) for at in cells] for cells in section.cells], np.float64
+            ).reshape(len(section.kinds), len(section.columns))
+            for section in sections
+        ]
         return overview_figure(
             clean(row.path) or clean(self._session.listing.title if self._session.listing else ""),
             self._kind(row),
             sections,
             values,
-            metric,
-            self._session.summary(spans(row)),
+            self._session.metric,
+            self._session.summary(row),
             self._session.pairs is not None,
             self.notes(row),
             self._palette,
@@ -153,14 +151,3 @@ class Drawing:
         assert isinstance(row, Branch)
         amount = fmt.params(row.module.totals.params * row.count)
         return f"{clean(row.module.type)}{times}  {amount}".strip()
-
-
-def _runs(ordinals: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Sorted ordinals as half-open runs."""
-    runs: list[tuple[int, int]] = []
-    for at in ordinals:
-        if runs and runs[-1][1] == at:
-            runs[-1] = (runs[-1][0], at + 1)
-        else:
-            runs.append((at, at + 1))
-    return runs

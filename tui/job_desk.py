@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from textual.message import Message
@@ -27,6 +28,7 @@ class JobDesk:
         self._backend = backend
         self._post = post
         self._tickets: dict[str, tuple[int, Ticket]] = {}
+        self._since: dict[str, float] = {}
         self._count = 0
 
     def submit(self, role: str, job: Any) -> None:
@@ -51,6 +53,10 @@ class JobDesk:
         """Whether a job of one of the roles runs; without roles, whether any job does."""
         return any(role in self._tickets for role in roles) if roles else bool(self._tickets)
 
+    def elapsed(self, role: str) -> float:
+        """Seconds since the newest job of a role was submitted."""
+        return monotonic() - self._since.get(role, monotonic())
+
     def wanted(self, message: JobEnded | ProgressMade | SweepArrived) -> bool:
         """Whether a message is of the newest job of its role."""
         return self._tickets.get(message.role, (0, None))[0] == message.number
@@ -69,6 +75,7 @@ class JobDesk:
 
     def _keep(self, role: str, number: int, ticket: Ticket) -> None:
         self._tickets[role] = (number, ticket)
+        self._since[role] = monotonic()
         ticket.future.add_done_callback(partial(self._ended, role, number))
 
     def _ended(self, role: str, number: int, future: "Future[Any]") -> None:

@@ -84,7 +84,9 @@ class FigureDrawn(Message):
     Attributes:
         number: which drawing; older ones are not wanted any more.
         lines: the lines.
+        anew: whether they show something else than before.
     """
 
     number: int
     lines: "list[Strip]"
+    anew: bool

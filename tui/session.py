@@ -7,6 +7,7 @@ it what arrived. numpy is imported only once there is something to compare.
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import nan
 from operator import and_
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from inspect_core.delta.metrics import Metric
     from inspect_core.delta.summary import Summary
-    from inspect_core.delta.table import SummaryTable
+    from inspect_core.delta.table import Place, SummaryTable
     from inspect_core.work.jobs import SweepPart
     from inspect_core.work.listings import Listing, PairListing
 
@@ -48,6 +49,7 @@ class Session:
         listing: the opened model, or None while it opens.
         pairs: which tensors answer which, or None without a reference.
         table: summaries by ordinal, or None before anything was compared.
+        expects_pairs: whether a reference was asked for, and may still be opening.
         metric_key: the metric on show.
         version: grows with every change that a view could show.
     """
@@ -55,11 +57,13 @@ class Session:
     listing: "Listing | None" = None
     pairs: "PairListing | None" = None
     table: "SummaryTable | None" = None
+    expects_pairs: bool = False
     metric_key: str = "rel_l2"
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
     _status: bytes | None = None  # of the pairs, by ordinal
-    _changes: dict[object, Change] = field(default_factory=dict)
+    _changes: dict[Row, Change] = field(default_factory=dict)
+    _places: dict[Row, "Place"] = field(default_factory=dict)
     _changes_version: int = -1
 
     @property
@@ -76,6 +80,7 @@ class Session:
         self.listing = listing
         self._ordinal_of = None
         self._status = None
+        self._places.clear()
         self.version += 1
 
     def pair(self, pairs: "PairListing | None") -> None:
@@ -143,11 +148,32 @@ class Session:
 
         return METRICS[self.metric_key] if self.pairs is not None else VALUE_METRIC
 
-    def summary(self, runs: list[tuple[int, int]]) -> "Summary | None":
-        """The merged summary of runs of ordinals; None before anything there was compared."""
-        if self.table is None or not self.table.seen_in(runs):
+    def summary(self, row: Row) -> "Summary | None":
+        """The merged summary of a row's tensors; None before any of them was compared."""
+        if self.table is None:
             return None
-        return self.table.summary(runs)
+        where = self._places.get(row)
+        if where is None:
+            from inspect_core.delta.table import place
+
+            if len(self._places) > MOST_PLACES:
+                self._places.clear()
+            where = self._places[row] = place(spans(row))
+        return self.table.summary(where) if self.table.seen_in(where) else None
+
+    def value(self, ordinals: tuple[int, ...]) -> float:
+        """The metric over some tensors; NaN where it is undefined or nothing was compared."""
+        if self.table is None or not ordinals:
+            return nan
+        where: Place = slice(ordinals[0], ordinals[0] + 1)
+        if len(ordinals) > 1:
+            import numpy as np
+
+            where = np.array(ordinals, np.int64)
+        if not self.table.seen_in(where):
+            return nan
+        value = self.metric.value(self.table.summary(where))
+        return nan if value is None else value
 
     def change(self, row: Row) -> Change:
         """What the change column says of a row, worked out once a version."""
@@ -156,19 +182,17 @@ class Session:
         if self._changes_version != self.version:
             self._changes.clear()
             self._changes_version = self.version
-        runs = tuple(spans(row))
-        key = (runs, len(row.names) if isinstance(row, Branch) else 0)
-        found = self._changes.get(key)
+        found = self._changes.get(row)
         if found is None:
-            found = self._changes[key] = self._change(row, list(runs))
+            found = self._changes[row] = self._change(row)
         return found
 
-    def _change(self, row: Row, runs: list[tuple[int, int]]) -> Change:
-        if not runs:
+    def _change(self, row: Row) -> Change:
+        if not row.width:
             return Change("none")
-        summary = self.summary(runs)
+        summary = self.summary(row)
         if summary is None:
-            return Change(self._uncompared(runs))
+            return Change(self._uncompared(spans(row)))
         note = self._odd_members(row) if isinstance(row, Branch) and row.folded else ""
         if summary.changed == 0:
             return Change("same", 0.0, note)
@@ -193,7 +217,7 @@ class Session:
         if not isinstance(row, Branch) or row.count > MOST_MEMBERS or not self._all_seen(row):
             return ""
         members = row.members()
-        found = [self.summary(spans(member)) for member in members]
+        found = [self.summary(member) for member in members]
         still = [m.names[0] for m, s in zip(members, found, strict=True) if s and not s.changed]
         moved = [m.names[0] for m, s in zip(members, found, strict=True) if s and s.changed]
         if still and moved:
@@ -208,9 +232,8 @@ class Session:
         """Whether all comparable tensors of a row were compared: only then is one odd."""
         if self.table is None:
             return False
-        runs = spans(row)
-        total = sum(stop - start for start, stop in runs)
-        return self.table.seen_in(runs) == total or not self.missing(row)
+        total = row.width * row.count
+        return self.table.seen_in(spans(row)) == total or not self.missing(row)
 
     def _ordinals(self) -> "NDArray[np.int64]":
         """Ordinal of each tensor of the listing."""
@@ -226,6 +249,9 @@ class Session:
 
 MOST_MEMBERS = 300
 """A fold of more members than this is not searched for odd ones."""
+
+MOST_PLACES = 4000
+"""Rows whose places in the table are kept; those of wide folds take a megabyte each."""
 
 ODD_FACTOR = 3.0
 """A member is odd when it moved this many times as much as the middle one."""

@@ -28,20 +28,27 @@ def warnings(session: Session) -> list[str]:
     return found
 
 
-def ready(session: Session, has_reference: bool) -> tuple[str, bool]:
-    """The status line while nothing runs, and whether there is something to warn of."""
+def ready(session: Session, problem: str) -> tuple[str, bool]:
+    """The status line while nothing runs, and whether there is something to warn of.
+
+    Args:
+        session: what is known.
+        problem: what went wrong last and still stands; empty if nothing.
+    """
     listing, pairs = session.listing, session.pairs
     if listing is None:
         return "", False
-    parts = [listing.note] if listing.note else []
+    parts = [problem] if problem else []
     if pairs is not None:
-        parts.insert(0, f"{pairs.paired} of {len(listing.names)} tensors compared")
-    elif not has_reference:
+        parts.append(f"{pairs.paired} of {len(listing.names)} tensors compared")
+    elif not session.expects_pairs:
         parts.append("no reference: press r, or start with --ref BASE")
     count = len(warnings(session))
     if count:
         parts.append(f"{count} warning{'s' if count > 1 else ''}: w to read")
-    return clean("  ".join(parts), 400), count > 0
+    if listing.note:
+        parts.append(listing.note)
+    return clean("  ".join(parts), 400), bool(count or problem)
 
 
 def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:

@@ -8,7 +8,6 @@ import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,51 +53,74 @@ class SummaryTable:
     """
 
     def __init__(self, tensors: int) -> None:
-        self.counts = np.zeros((tensors, len(COUNTS)), np.int64)
-        self.sums = np.zeros((tensors, len(SUMS)), np.float64)
+        # One contiguous line a field: a module's sum then runs over memory in order.
+        self.counts = np.zeros((len(COUNTS), tensors), np.int64)
+        self.sums = np.zeros((len(SUMS), tensors), np.float64)
         self.seen = np.zeros(tensors, np.bool_)
 
     def put(self, ordinals: NDArray[np.int64], rows: SummaryRows) -> None:
         """Take in the rows of some tensors."""
-        self.counts[ordinals] = rows.counts
-        self.sums[ordinals] = rows.sums
+        self.counts[:, ordinals] = rows.counts.T
+        self.sums[:, ordinals] = rows.sums.T
         self.seen[ordinals] = True
 
     def reordered(self, old_ordinals: NDArray[np.int64]) -> "SummaryTable":
         """The same rows in another order: row i is the one that was at `old_ordinals[i]`."""
         table = SummaryTable(0)
-        table.counts = self.counts[old_ordinals]
-        table.sums = self.sums[old_ordinals]
+        table.counts = np.ascontiguousarray(self.counts[:, old_ordinals])
+        table.sums = np.ascontiguousarray(self.sums[:, old_ordinals])
         table.seen = self.seen[old_ordinals]
         return table
 
-    def summary(self, spans: Sequence[tuple[int, int]]) -> Summary:
-        """The merged summary of the tensors in half-open runs of ordinals."""
-        if len(spans) == 1:
-            where: Any = slice(*spans[0])
-        else:
-            where = np.concatenate([np.arange(*span) for span in spans] or [np.arange(0)])
-        counts, rows = self.counts[where], self.sums[where]
-        if not len(rows):
+    def row(self, ordinal: int) -> Summary | None:
+        """The summary of one tensor; None if it was not compared."""
+        if not self.seen[ordinal]:
+            return None
+        return Summary.of(self.counts[:, ordinal], self.sums[:, ordinal])
+
+    def summary(self, runs: "Runs | Place") -> Summary:
+        """The merged summary of some tensors."""
+        where = place(runs)
+        counts, parts = self.counts[:, where], self.sums[:, where]
+        if not parts.shape[1]:
             return Summary()
         with np.errstate(all="ignore"):  # a sum that overflows is infinite, and said to be n/a
-            sums = rows.sum(axis=0)
-            sums[_MAX] = rows[:, _MAX].max()
-            sums[_RESIDUAL] += _between(rows, sums)
-        return Summary.of(counts.sum(axis=0), sums)
+            sums = parts.sum(axis=1)
+            sums[_MAX] = parts[_MAX].max()
+            sums[_RESIDUAL] += _between(parts, sums)
+        return Summary.of(counts.sum(axis=1), sums)
 
-    def seen_in(self, spans: Sequence[tuple[int, int]]) -> int:
-        """How many tensors in the runs were compared."""
-        return sum(int(self.seen[start:stop].sum()) for start, stop in spans)
+    def seen_in(self, runs: "Runs | Place") -> int:
+        """How many of some tensors were compared."""
+        return int(np.count_nonzero(self.seen[place(runs)]))
 
 
-def _between(rows: NDArray[np.float64], sums: NDArray[np.float64]) -> float:
+Runs = Sequence[tuple[int, int]]
+"""Half-open runs of ordinals."""
+
+Place = slice | NDArray[np.int64]
+"""The same, ready to index with: worth keeping where there are many runs."""
+
+
+def place(runs: Runs | Place) -> Place:
+    """Runs of ordinals as an index into the columns of a table."""
+    if isinstance(runs, slice | np.ndarray):
+        return runs
+    if len(runs) == 1:
+        return slice(*runs[0])
+    bounds = np.array(runs, np.int64).reshape(-1, 2)
+    lengths = bounds[:, 1] - bounds[:, 0]
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(bounds[:, 0] - before, lengths) + np.arange(lengths.sum())
+
+
+def _between(parts: NDArray[np.float64], sums: NDArray[np.float64]) -> float:
     """What the tensors' different slopes add to the residual about the common slope."""
-    square = rows[:, _SQ_REFERENCE]
+    square = parts[_SQ_REFERENCE]
     if sums[_SQ_REFERENCE] <= 0.0:
         return 0.0
     slope: NDArray[np.float64] = np.divide(
-        rows[:, _DOT], square, out=np.zeros_like(square), where=square > 0.0
+        parts[_DOT], square, out=np.zeros_like(square), where=square > 0.0
     )
     gap = slope - sums[_DOT] / sums[_SQ_REFERENCE]
     return float((square * gap * gap).sum())

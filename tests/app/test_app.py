@@ -164,7 +164,7 @@ async def test_types_arrive_and_the_numbers_stay(tmp_path):
         )
         assert row_of() == before
         await run.shows("LlamaForCausalLM")
-        assert run.app._row is run.tree.current_row, "the detail follows the new tree"
+        assert run.app.detail.row is run.tree.current_row, "the detail follows the new tree"
         await run.inspect("lm_head.weight")
         await run.shows("it shares the values of model.embed_tokens.weight")
 
@@ -205,8 +205,8 @@ async def test_leaving_in_the_middle_of_a_sweep_is_quiet(pair):
         await run.press("q")
     # The timer that would have painted them must not look for a screen.
     assert run.app.return_code == 0
-    run.app._refresh_changes()
-    run.app._inspect_now()
+    run.app.comparison.refresh()
+    run.app.detail.inspect()
 
 
 # Keys and mouse
@@ -311,7 +311,7 @@ async def test_highlighting_settles_before_it_inspects(tmp_path):
         await run.until(lambda: not run.app.desk.busy())
         await run.press(*"jjj")
         row = run.tree.current_row
-        await run.until(lambda: run.app.drawing._selected[0] is row)
+        await run.until(lambda: run.app.detail.drawing._selected[0] is row)
         assert len(run.got(RowHighlighted)) >= 2
 
 
@@ -344,7 +344,7 @@ async def test_a_wrong_reference_is_a_message_and_the_app_lives(tmp_path):
         run.app.screen.query_one(Input).value = str(tmp_path / "nowhere")
         await run.press("enter")
         await run.shows("nowhere")
-        assert run.app.reference is None
+        assert run.app.comparison.reference is None
         await run.inspect("norm.weight")
         await run.until(lambda: "values" in run.text and "std" in run.text)
 
@@ -357,7 +357,7 @@ async def test_a_wrong_second_reference_leaves_the_first(tmp_path):
         await run.press("enter")
         await run.until(lambda: any(m.error for m in run.got(JobEnded) if m.role == "pair"))
         await run.until(lambda: _idle(run.app))
-        assert run.app.reference == base
+        assert run.app.comparison.reference == base
         await run.inspect("norm.weight")
         await run.shows("model - reference")
 
@@ -366,7 +366,7 @@ async def test_escape_leaves_the_prompt_without_a_reference(tmp_path):
     async with running(small(tmp_path)) as run:
         await run.press("r", "escape")
         await run.until(lambda: isinstance(run.app.screen, InspectorScreen))
-        assert run.app.reference is None and not run.app.desk.busy("pair")
+        assert run.app.comparison.reference is None and not run.app.desk.busy("pair")
 
 
 def test_completion_offers_folders_and_checkpoints_only(tmp_path):
@@ -395,8 +395,7 @@ async def test_numbers_of_values_never_pass_for_changes(tmp_path):
     base, model = small(tmp_path, "base"), small(tmp_path)
     async with running(model) as run:
         await run.press("enter")
-        run.app.reference = base
-        run.app._pair()
+        run.app.comparison.start(base)
         await run.until(lambda: _idle(run.app))
         statuses = {run.app.session.change(line.row).status for line in run.tree.outline.lines}
         assert statuses == {"same"}

@@ -32,7 +32,9 @@ def look(tmp_path, monkeypatch, snap_compare):
             # The selection settles, is drawn for the size of its pane, and painted.
             for _ in range(2):
                 await pilot.pause(0.3)
-                await until(pilot, lambda: not app.desk.busy() and app._refreshing is None)
+                await until(
+                    pilot, lambda: not app.desk.busy() and app.comparison._refreshing is None
+                )
 
         return snap_compare(app, terminal_size=SIZE, run_before=settled)
 

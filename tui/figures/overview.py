@@ -114,19 +114,21 @@ def _section(
     head = _axis(names[:shown], cell)
     title = cut(clean(section.title), gutter - 1)
     lines = [line((f"{title:<{gutter}}"[:gutter], palette.styles["muted"]), head)]
-    colors = [_pixels(row[:shown], top, palette, cell) for row in grid]
-    for label, values, pixels in zip(labels, grid, colors, strict=True):
+    for label, cells_line in zip(labels, _cells(grid[:, :shown], top, palette, cell), strict=True):
         text = line((cut(label, gutter - 1).ljust(gutter), palette.styles["module"]))
-        if palette.marks:
-            marks = "".join(_mark(value, top) * cell for value in values[:shown])
-            cells_line = line(marks)
-        else:
-            cells_line = plots.half_blocks([pixels, pixels])[0]
         lines.append(Strip.join([text, cells_line]))
         lines += [Strip.join([Strip.blank(gutter), cells_line])] * (tall - 1)
     if shown < len(section.columns):
         lines.append(not_shown(len(section.columns) - shown, palette, "columns"))
     return lines
+
+
+def _cells(grid: NDArray[np.float64], top: float, palette: Palette, cell: int) -> Lines:
+    """The heatmap of a section, one line a kind, drawn as one picture."""
+    if palette.marks:
+        return [line("".join(_mark(value, top) * cell for value in row)) for row in grid]
+    rows = [_pixels(row, top, palette, cell) for row in grid]
+    return plots.half_blocks([pixels for row in rows for pixels in (row, row)])
 
 
 def _bars(

@@ -28,11 +28,12 @@ class DetailView(ScrollView, can_focus=True):
         """Cells across and lines down that a figure may use."""
         return max(10, self.size.width - 1), max(4, self.size.height)
 
-    def show(self, lines: list[Strip]) -> None:
-        """Show a figure from its top."""
+    def show(self, lines: list[Strip], anew: bool = True) -> None:
+        """Show a figure, from its top, or from where the last one was if it is not `anew`."""
         self._lines = lines
         self.virtual_size = Size(self.size.width, len(lines))
-        self.scroll_home(animate=False)
+        if anew:
+            self.scroll_home(animate=False)
         self.refresh()
 
     def on_resize(self) -> None:

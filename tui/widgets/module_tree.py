@@ -301,11 +301,11 @@ class ModuleTreeView(ScrollView, can_focus=True):
         return fmt.bar(min(1.0, value / self._largest), self.palette.ascii_only)
 
     def _find_largest(self) -> float:
-        """The largest change among the lines around the cursor, for the bars."""
+        """The largest change among the lines in sight, for the bars."""
         if self.outline is None:
             return 0.0
-        start = max(0, self.scroll_offset.y - 100)
-        near = self.outline.lines[start : start + 300]
+        start = self.scroll_offset.y
+        near = self.outline.lines[start : start + self.size.height]
         values = [self._change_of(line.row).value for line in near if line.row is not None]
         return max((value for value in values if value is not None), default=0.0)
 

@@ -1,0 +1,166 @@
+"""What the detail pane shows: it follows the cursor, asks for numbers, and has them drawn."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.timer import Timer
+
+from inspect_core.structure.branch import Row, Twig
+from inspect_core.text import clean
+from inspect_core.work.jobs import Inspect, Sweep
+from tui import format as fmt
+from tui.drawing import Drawing
+from tui.messages import FigureDrawn
+
+if TYPE_CHECKING:
+    from tui.app import LamellaApp
+
+SETTLE_SECONDS = 0.12
+"""The cursor rests this long before the detail follows it: one repaint per settled selection."""
+
+QUIET_SECONDS = 0.15
+"""A job shorter than this shows no progress line."""
+
+MOST_UNASKED_BYTES = 256 << 20
+"""Without a reference, values beyond this are read on Enter only, not when the cursor rests."""
+
+
+class DetailControl:
+    """Keeps the detail pane at the selected row.
+
+    Args:
+        app: its timers, its desk, its session and its screen.
+    """
+
+    def __init__(self, app: "LamellaApp") -> None:
+        self._app = app
+        self.drawing = Drawing(app.session, app.palette)
+        self.row: Row | None = None
+        self._slice = 0
+        self._drawings = 0
+        self._settling: Timer | None = None
+
+    def follow(self, row: Row) -> None:
+        """The cursor moved: let it settle, then inspect what it is on."""
+        self.row = row
+        self._slice = 0
+        self._settle()
+
+    def choose(self, row: Row) -> None:
+        """Inspect a row at once; its values are read however many they are."""
+        self.row = row
+        self.inspect(asked=True)
+
+    def replace_row(self, row: Row | None) -> None:
+        """The same row in another tree, whose tensors have another order."""
+        self.row = row
+        self.drawing.select(row, None)
+        self.inspect()
+
+    def resized(self) -> None:
+        """Draw again for the new size."""
+        if self.row is None or self._app.session.listing is None:
+            self.draw()
+        else:
+            self._settle()
+
+    def next_slice(self, by: int) -> None:
+        """Look at another matrix of a 3-D tensor."""
+        count = self.drawing.slices
+        if count > 1 and isinstance(self.row, Twig):
+            self._slice = (self._slice + by) % count
+            self._inspect_tensor(self.row)
+
+    def inspect(self, asked: bool = False) -> None:
+        """Show the selected row, and compute what it lacks.
+
+        Args:
+            asked: whether the user pressed a key for it.
+        """
+        row, session = self.row, self._app.session
+        if row is None or session.listing is None or self._app.gone:
+            return
+        self.drawing.select(row, None)
+        if isinstance(row, Twig) and row.branch.count == 1:
+            self._inspect_tensor(row)
+            return
+        self._app.desk.cancel("inspect")
+        self.draw()
+        if session.pairs is None and not session.expects_pairs:
+            self._summarise_values(row, asked)
+
+    def inspected(self, detail: Any) -> None:
+        """The numbers of the selected tensor arrived."""
+        self.drawing.select(self.row, detail)
+        self.draw()
+
+    def refresh(self) -> None:
+        """Summaries arrived: draw again what is made of them."""
+        if self.drawing.shows_overview and not self._app.desk.busy("inspect"):
+            self.draw(anew=False)
+
+    def say(self, title: str, text: list[str]) -> None:
+        """Show a message until something is selected."""
+        self.drawing.say(title, text)
+        self.draw()
+
+    def draw(self, anew: bool = True) -> None:
+        """Draw what is selected, on a thread: plots take tens of milliseconds."""
+        self._drawings += 1
+        number, room = self._drawings, self._app.inspector.detail.room
+
+        def work() -> None:
+            self._app.post(FigureDrawn(number, self.drawing.figure(*room), anew))
+
+        self._app.run_worker(work, thread=True, exclusive=True, group="draw")
+
+    def drawn(self, message: FigureDrawn) -> None:
+        """Show a drawing, unless another was asked for meanwhile."""
+        if message.number == self._drawings:
+            self._app.inspector.detail.show(message.lines, message.anew)
+
+    def _settle(self) -> None:
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self._app.set_timer(SETTLE_SECONDS, self.inspect)
+
+    def _summarise_values(self, row: Row, asked: bool) -> None:
+        """Without a reference: summarise the row's own values, if they are few or asked for."""
+        session = self._app.session
+        wanted, nbytes = session.missing(row), session.nbytes(row)
+        if wanted and nbytes > MOST_UNASKED_BYTES and not asked:
+            text = f"{fmt.size(nbytes)} of values are not read unasked: press Enter to read them"
+            self._app.inspector.status.say(text)
+        elif wanted:
+            model, device = self._app.options.model, self._app.device
+            self._app.desk.submit("some", Sweep(model, None, device, wanted, background=False))
+
+    def _inspect_tensor(self, row: Twig) -> None:
+        session = self._app.session
+        listing, pairs = session.listing, session.pairs
+        assert listing is not None
+        refusal = self.drawing.refusal(row)
+        if refusal:
+            self._app.desk.cancel("inspect")
+            self.say(clean(row.path), refusal)
+            return
+        tensor = session.tensor_at(row.firsts[0])
+        name, partner = listing.names[tensor], None
+        if pairs is not None and pairs.is_pair(tensor):
+            partner = pairs.renamed.get(tensor, name)
+        job = Inspect(
+            model=self._app.options.model,
+            reference=pairs.uri if pairs is not None and partner is not None else None,
+            name=name,
+            reference_name=partner,
+            grid=self.drawing.grid(*self._app.inspector.detail.room),
+            slice_index=self._slice,
+            device=self._app.device,
+        )
+        self._app.desk.submit("inspect", job)
+        self._app.set_timer(QUIET_SECONDS, partial(self._say_waiting, row))
+
+    def _say_waiting(self, row: Twig) -> None:
+        """A tensor takes its time: show its name, not the picture of another."""
+        if self.row is row and self._app.desk.busy("inspect") and not self._app.gone:
+            self.say(row.path, [f"reading {fmt.size(self._app.session.nbytes(row))}"])
