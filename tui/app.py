@@ -37,6 +37,7 @@ from tui.messages import (
     ProgressMade,
     RowChosen,
     RowHighlighted,
+    ScreenReady,
     SweepArrived,
 )
 from tui.outline import Outline
@@ -129,7 +130,6 @@ class LamellaApp(App[None]):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 leave = partial(self.exit, return_code=128 + number)
                 asyncio.get_running_loop().add_signal_handler(number, leave)
-        self.call_after_refresh(self._open)
 
     def get_default_screen(self) -> InspectorScreen:
         """The main screen is the first and lowest."""
@@ -142,7 +142,9 @@ class LamellaApp(App[None]):
         assert isinstance(screen, InspectorScreen)
         return screen
 
-    def _open(self) -> None:
+    @on(ScreenReady)
+    def open_model(self) -> None:
+        """Open the model; its rows may be there for the first paint."""
         self.show_title()
         self.inspector.status.say("opening the model")
         if self._opening is not None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from inspect_core.work.jobs import SweepPart
 
 
+class ScreenReady(Message):
+    """The widgets of the main screen exist; nothing was painted yet."""
+
+
 @dataclass
 class JobEnded(Message):
     """A job of the backend ended.

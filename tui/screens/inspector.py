@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.messages import FilterTyped, RowChosen
+from tui.messages import FilterTyped, RowChosen, ScreenReady
 from tui.palette import Palette
 from tui.widgets.bars import StatusLine, TitleBar
 from tui.widgets.detail import DetailView
@@ -101,6 +101,7 @@ class InspectorScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin in the tree."""
         self.tree_view.focus()
+        self.post_message(ScreenReady())
 
     @on(RowChosen)
     def go_to_detail(self) -> None:
