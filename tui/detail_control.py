@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
-from inspect_core.structure.branch import Row, Twig
+from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
-from inspect_core.work.jobs import Inspect, Sweep
+from inspect_core.work.jobs import Inspect, InspectModule, Sweep
 from tui import format as fmt
 from tui.drawing import Drawing
 from tui.messages import FigureDrawn
@@ -54,7 +54,7 @@ class DetailControl:
     def replace_row(self, row: Row | None) -> None:
         """The same row in another tree, whose tensors have another order."""
         self.row = row
-        self.drawing.select(row, None)
+        self.drawing.select(row)
         self.inspect()
 
     def resized(self) -> None:
@@ -80,18 +80,21 @@ class DetailControl:
         row, session = self.row, self._app.session
         if row is None or session.listing is None or self._app.gone:
             return
-        self.drawing.select(row, None)
+        self.drawing.select(row)
         if isinstance(row, Twig) and row.branch.count == 1:
             self._inspect_tensor(row)
+            return
+        few = session.nbytes(row) <= MOST_UNASKED_BYTES or asked
+        if isinstance(row, Branch) and few and self._inspect_module(row):
             return
         self._app.desk.cancel("inspect")
         self.draw()
         if session.pairs is None and not session.expects_pairs:
             self._summarise_values(row, asked)
 
-    def inspected(self, detail: Any) -> None:
-        """The numbers of the selected tensor arrived."""
-        self.drawing.select(self.row, detail)
+    def inspected(self, details: Any) -> None:
+        """The numbers of the selected tensor, or of those of a module, arrived."""
+        self.drawing.select(self.row, details if isinstance(details, tuple) else (details,))
         self.draw()
 
     def refresh(self) -> None:
@@ -137,30 +140,50 @@ class DetailControl:
 
     def _inspect_tensor(self, row: Twig) -> None:
         session = self._app.session
-        listing, pairs = session.listing, session.pairs
-        assert listing is not None
+        pairs = session.pairs
         refusal = self.drawing.refusal(row)
         if refusal:
             self._app.desk.cancel("inspect")
             self.say(clean(row.path), refusal)
             return
-        tensor = session.tensor_at(row.firsts[0])
-        name, partner = listing.names[tensor], None
-        if pairs is not None and pairs.is_pair(tensor):
-            partner = pairs.renamed.get(tensor, name)
+        name, partner = self._partner(session.tensor_at(row.firsts[0]))
         job = Inspect(
             model=self._app.options.model,
-            reference=pairs.uri if pairs is not None and partner is not None else None,
+            reference=pairs.uri if pairs is not None else None,
             name=name,
             reference_name=partner,
             grid=self.drawing.grid(*self._app.inspector.detail.room),
             slice_index=self._slice,
             device=self._app.device,
         )
+        self._submit(row, job)
+
+    def _inspect_module(self, row: Branch) -> bool:
+        """Draw each parameter of a small module; False if an overview says more."""
+        session = self._app.session
+        grid = self.drawing.grids(row, *self._app.inspector.detail.room)
+        if grid is None:
+            return False
+        reference = session.pairs.uri if session.pairs is not None else None
+        names = tuple([self._partner(tensor) for tensor in session.tensors_of(row)])
+        model, device = self._app.options.model, self._app.device
+        self._submit(row, InspectModule(model, reference, names, grid, device))
+        return True
+
+    def _partner(self, tensor: int) -> tuple[str, str | None]:
+        """A tensor's name, and its partner's in the reference."""
+        listing, pairs = self._app.session.listing, self._app.session.pairs
+        assert listing is not None
+        name = listing.names[tensor]
+        if pairs is None or not pairs.is_pair(tensor):
+            return name, None
+        return name, pairs.renamed.get(tensor, name)
+
+    def _submit(self, row: Row, job: Any) -> None:
         self._app.desk.submit("inspect", job)
         self._app.set_timer(QUIET_SECONDS, partial(self._say_waiting, row))
 
-    def _say_waiting(self, row: Twig) -> None:
+    def _say_waiting(self, row: Row) -> None:
         """A tensor takes its time: show its name, not the picture of another."""
         if self.row is row and self._app.desk.busy("inspect") and not self._app.gone:
             self.say(row.path, [f"reading {fmt.size(self._app.session.nbytes(row))}"])

@@ -11,6 +11,7 @@ from tui.session import Session
 if TYPE_CHECKING:
     from textual.strip import Strip
 
+    from inspect_core.structure.tree import LeafSpec
     from inspect_core.work.jobs import TensorDetail
 
 
@@ -25,12 +26,12 @@ class Drawing:
     def __init__(self, session: Session, palette: Palette) -> None:
         self._session = session
         self._palette = palette
-        self._selected: tuple[Row | None, TensorDetail | None] = (None, None)
+        self._selected: tuple[Row | None, tuple[TensorDetail, ...]] = (None, ())
         self._message: tuple[str, list[str]] | None = None
 
-    def select(self, row: Row | None, detail: "TensorDetail | None") -> None:
-        """What to draw from now on."""
-        self._selected = (row, detail)
+    def select(self, row: Row | None, details: "tuple[TensorDetail, ...]" = ()) -> None:
+        """What to draw from now on: a row, and what was computed of its tensors alone."""
+        self._selected = (row, details)
         self._message = None
 
     def say(self, title: str, text: list[str]) -> None:
@@ -40,20 +41,29 @@ class Drawing:
     @property
     def shows_overview(self) -> bool:
         """Whether the drawing follows a sweep."""
-        row, detail = self._selected
-        return row is not None and detail is None and self._message is None
+        row, details = self._selected
+        return row is not None and not details and self._message is None
 
     @property
     def slices(self) -> int:
         """How many matrices the selected tensor holds."""
-        detail = self._selected[1]
-        return detail.view.slices if detail else 1
+        row, details = self._selected
+        return details[0].view.slices if isinstance(row, Twig) and details else 1
 
     def grid(self, width: int, height: int) -> tuple[int, int]:
         """Rows and columns to pool a matrix to, for a pane of a size."""
         from tui.figures.tensor import grid_for
 
         return grid_for(width, height)
+
+    def grids(self, row: Branch, width: int, height: int) -> tuple[int, int] | None:
+        """The same for each tensor of a module; None where an overview says more."""
+        from inspect_core.checkpoint.tensor_info import DTYPES
+        from tui.figures.module import MOST_DRAWN, grid_for
+
+        specs = stored_specs(row) if row.count == 1 and row.width <= MOST_DRAWN else []
+        readable = all(s.dtype in DTYPES and DTYPES[s.dtype].comparable for s in specs)
+        return grid_for(width, height, len(specs)) if specs and readable else None
 
     def refusal(self, row: Twig) -> list[str]:
         """Why a single tensor cannot be drawn; empty if it can."""
@@ -96,19 +106,32 @@ class Drawing:
 
     def figure(self, width: int, height: int) -> "list[Strip]":
         """The lines for what is selected."""
-        row, detail = self._selected
+        row, details = self._selected
         if self._message is not None:
             return self._said(*self._message, width)
         if row is None:
             return []
-        if detail is not None and isinstance(row, Twig):
+        if details and isinstance(row, Twig):
             from tui.figures.tensor import tensor_figure
 
             spec = row.leaf.spec
             return tensor_figure(
-                detail, spec.shape, spec.dtype, self.notes(row), self._palette, width, height
+                details[0], spec.shape, spec.dtype, self.notes(row), self._palette, width, height
             )
+        if details and isinstance(row, Branch):
+            return self._module(row, details, width, height)
         return self._overview(row, width, height)
+
+    def _module(
+        self, row: Branch, details: "tuple[TensorDetail, ...]", width: int, height: int
+    ) -> "list[Strip]":
+        from tui.figures.module import module_figure
+
+        shapes = [f"{fmt.shape(spec.shape)} {clean(spec.dtype)}" for spec in stored_specs(row)]
+        notes = self.notes(row)
+        return module_figure(
+            row.path, self._kind(row), details, shapes, notes, self._palette, width, height
+        )
 
     def _said(self, title: str, text: list[str], width: int) -> "list[Strip]":
         from tui.figures.message import message_figure
@@ -151,3 +174,13 @@ class Drawing:
         assert isinstance(row, Branch)
         amount = fmt.params(row.module.totals.params * row.count)
         return f"{clean(row.module.type)}{times}  {amount}".strip()
+
+
+def stored_specs(row: Branch) -> "list[LeafSpec]":
+    """The specs of all tensors of one member of a row, by ordinal."""
+    return [
+        leaf.spec
+        for _, module, _ in row.module.walk()
+        for leaf in module.leaves
+        if leaf.spec.stored
+    ]

@@ -326,3 +326,43 @@ class Inspect:
         model.check_unchanged()
         source.check_unchanged()
         return TensorDetail(self.name, self.reference_name, summary, heat, view)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectModule:
+    """Inspect the few tensors of a module, each on a grid of its own.
+
+    Attributes:
+        model: the model.
+        reference: the reference, or None for the tensors' own values.
+        names: names in the model, each with its partner's name or None.
+        grid: most rows and columns of each heat grid.
+        device: where to compare.
+    """
+
+    model: Uri
+    reference: Uri | None
+    names: tuple[tuple[str, str | None], ...]
+    grid: tuple[int, int]
+    device: str = "cpu"
+    background: bool = field(default=False, init=False)
+    time_limit: float | None = field(default=None, init=False)
+
+    @property
+    def needs_torch(self) -> bool:
+        """See `Job.needs_torch`."""
+        return self.device != "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return f"reading {len(self.names)} tensors"
+
+    def run(self, context: Context) -> tuple[TensorDetail, ...]:
+        """See `Job.run`."""
+        return tuple(
+            Inspect(self.model, self.reference, name, partner, self.grid, 0, self.device).run(
+                context
+            )
+            for name, partner in self.names
+        )

@@ -146,6 +146,17 @@ async def test_every_kind_of_row_has_its_detail(pair):
         assert "model.norm.weight" in run.text
 
 
+async def test_a_small_module_draws_each_of_its_parameters(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=0.5))
+    async with running(model, base) as run:
+        await run.go_to("layers.1")
+        await run.press("o")
+        await run.inspect("layers.1")
+        await run.until(lambda: "attn.weight" in run.detail and "scale" in run.detail)
+        assert run.detail.count("relative L2") == 4, "three parameters and their sum"
+        assert "mlp.bias" in run.detail
+
+
 async def test_types_arrive_and_the_numbers_stay(tmp_path):
     base, model = demo_pair()
     workers = Workers(log=str(tmp_path / "log"))
@@ -387,7 +398,7 @@ async def test_without_a_reference_values_are_drawn(tmp_path):
         await run.shows("rms of the values")
         assert "no reference" in run.text
         await run.inspect("embed.weight")
-        await run.until(lambda: "out 0-11  in 0-5" in run.text)
+        await run.until(lambda: "rows 0-11  columns 0-5" in run.text)
         assert "std" in run.text
 
 
@@ -474,7 +485,7 @@ async def test_a_broken_file_names_itself_and_the_reason(tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     async with running(str(path)) as run:
         await run.shows("cannot open the model")
-        assert "model.safetensors" in run.text
+        await run.until(lambda: "model.safetensors" in run.detail.replace("\n", ""))
 
 
 async def test_hostile_names_are_shown_and_nothing_else(tmp_path):

@@ -15,6 +15,7 @@ from inspect_core.work.jobs import TensorDetail
 from themes import load_theme
 from tui import format as fmt
 from tui.figures.message import message_figure
+from tui.figures.module import module_figure
 from tui.figures.overview import MONO, overview_figure, short_kinds
 from tui.figures.parts import statistics_lines
 from tui.figures.tensor import SIDE_COLUMNS, WIDE, grid_for, tensor_figure
@@ -336,3 +337,36 @@ def test_a_message_is_wrapped(width):
     lines = message_figure("cannot open", ["a sentence of words " * 9, "x" * 300], COLOR, width)
     assert all(strip.cell_length <= max(10, width) for strip in lines[1:])
     assert text(lines).count("sentence") == 9
+
+
+def module(details, palette=COLOR, width=80, height=20):
+    shapes = ["4 x 4 F32"] * len(details)
+    return module_figure("layers.1", "Layer", details, shapes, (), palette, width, height)
+
+
+def test_a_module_draws_each_parameter_on_its_own_scale():
+    large, small = (
+        detail_of([[8.0, -8.0]] * 4, "layers.1.w"),
+        detail_of([[1e-3, -1e-3]], "layers.1.b"),
+    )
+    lines = module([large, small])
+    drawn = text(lines)
+    assert "w  4 x 4 F32" in drawn and "scale 8" in drawn and "scale .00100" in drawn
+    first_large = colors(lines[[s.text.startswith("w") for s in lines].index(True) + 1])
+    first_small = colors(lines[[s.text.startswith("b") for s in lines].index(True) + 1])
+    assert first_large[0] == first_small[0] == (COLOR.diverging[-1],) * 2
+    assert first_large[-1] == (COLOR.diverging[0],) * 2
+
+
+def test_a_module_says_which_parameters_did_not_change():
+    lines = module([detail_of([[0.0]], "layers.1.w"), detail_of([[1.0]], "layers.1.b")])
+    assert "w  4 x 4 F32  no change" in text(lines)
+
+
+@pytest.mark.parametrize("width", [20, 50, 73, 74, 120, 200])
+@PALETTES
+def test_a_module_never_overflows(palette, width):
+    name = "layers.1." + "very_long_name" * 9
+    lines = module([detail_of([[1.0, 2.0]] * 5, name)] * 6, palette, width, 24)
+    assert len(lines) <= 24
+    assert all(strip.cell_length <= width for strip in lines)

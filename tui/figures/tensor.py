@@ -76,10 +76,10 @@ def tensor_figure(
     plot_width = width - SIDE_COLUMNS if beside else width
     below = 3 if beside else 3 + (len(statistics) + 1) // 2
     plot_height = max(1, height - len(lines) - below)
-    scale = _robust(detail.heat.mean)
+    scale = robust_scale(detail.heat.mean)
     view = detail.view
-    plot = _matrix(detail.heat.mean, scale, palette, plot_width, plot_height, view.rows == 1)
-    where = f"out 0-{view.rows - 1}  in 0-{view.columns - 1}"
+    plot = matrix_lines(detail.heat.mean, scale, palette, plot_width, plot_height, view.rows == 1)
+    where = f"rows 0-{view.rows - 1}  columns 0-{view.columns - 1}"
     if len(shape) <= 1:
         where = f"0-{view.columns - 1}"
     if view.numel == 0:
@@ -91,7 +91,7 @@ def tensor_figure(
     what = "model - reference" if delta else "values"
     caption = f"{what}, mean of {per_cell} a cell" if per_cell != "1 x 1" else what
     plot.append(line((clean(where), palette.styles["muted"])))
-    plot.append(_signed_scale(scale, caption, palette))
+    plot.append(signed_scale(scale, caption, palette))
     if beside:
         lines += side_by_side(plot, statistics, plot_width + 2)
     else:
@@ -99,7 +99,7 @@ def tensor_figure(
     return fitted(lines, palette, width)
 
 
-def _matrix(
+def matrix_lines(
     cells: NDArray[np.float64],
     scale: float,
     palette: Palette,
@@ -131,7 +131,8 @@ def _matrix(
     return plots.half_blocks(pixels)
 
 
-def _signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
+def signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
+    """The colours from -scale to +scale, and what a cell is."""
     low, high = f"-{fmt.number(scale)} ", f" +{fmt.number(scale)}"
     if scale == 0.0:
         return line("0 everywhere  ", (caption, palette.styles["muted"]))
@@ -143,7 +144,7 @@ def _signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
     return Strip.join([line(low), bar, line(high, (f"  {caption}", palette.styles["muted"]))])
 
 
-def _robust(cells: NDArray[np.float64]) -> float:
+def robust_scale(cells: NDArray[np.float64]) -> float:
     """The end of a symmetric scale: a high quantile of |cell|."""
     finite = np.abs(cells[np.isfinite(cells)])
     if not finite.size:

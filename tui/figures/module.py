@@ -1,0 +1,89 @@
+"""A module with few parameters: the matrix of each, one below the other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from inspect_core.delta.summary import Summary
+from inspect_core.text import clean
+from tui import format as fmt
+from tui.figures.parts import (
+    Lines,
+    cut,
+    fitted,
+    heading,
+    line,
+    note_lines,
+    side_by_side,
+    statistics_lines,
+)
+from tui.figures.tensor import SIDE_COLUMNS, WIDE, matrix_lines, robust_scale
+from tui.palette import Palette
+
+if TYPE_CHECKING:
+    from inspect_core.work.jobs import TensorDetail
+
+MOST_DRAWN = 6
+"""Parameters of a module that are drawn below each other; of more an overview is shown."""
+
+
+def grid_for(width: int, height: int, count: int) -> tuple[int, int]:
+    """Rows and columns to pool each of `count` matrices to."""
+    columns = width - SIDE_COLUMNS if width >= WIDE else width
+    return max(2, 2 * _plot_height(height, count)), max(2, columns)
+
+
+def module_figure(
+    path: str,
+    kind: str,
+    details: "Sequence[TensorDetail]",
+    shapes: Sequence[str],
+    notes: Sequence[str],
+    palette: Palette,
+    width: int,
+    height: int,
+) -> Lines:
+    """The parameters of one module, each on a scale of its own.
+
+    Args:
+        path: the module's path; foreign text.
+        kind: what it is, safe to show.
+        details: what was computed of each parameter.
+        shapes: their shapes and dtypes, safe to show.
+        notes: lines to show below the heading, safe to show.
+        palette: colours and glyphs.
+        width: cells across.
+        height: lines at most.
+    """
+    beside = width >= WIDE
+    plot_width = width - SIDE_COLUMNS if beside else width
+    plot_height = _plot_height(height - len(notes), len(details))
+    delta = any(detail.reference_name is not None for detail in details)
+    blocks: Lines = []
+    for detail, shape in zip(details, shapes, strict=True):
+        scale = robust_scale(detail.heat.mean)
+        name = detail.name.removeprefix(f"{path}.") if path else detail.name
+        change = f"relative L2 {fmt.number(detail.summary.rel_l2)}  " if delta else ""
+        after = f"  {shape}  {change}scale {fmt.number(scale)}"
+        if scale == 0.0:
+            after = f"  {shape}  {'no change' if delta else '0 everywhere'}"
+        name = cut(clean(name), max(4, plot_width - len(after)))
+        blocks.append(line(name, (after, palette.styles["muted"])))
+        if scale > 0.0:
+            one_row = detail.view.rows == 1
+            tall = 1 if one_row else plot_height
+            cells = detail.heat.mean
+            blocks += matrix_lines(cells, scale, palette, plot_width, tall, one_row)
+    lines = [heading(clean(path), kind, palette, width), *note_lines(notes, palette, width)]
+    total = Summary.merged(detail.summary.without_histogram() for detail in details)
+    statistics = statistics_lines(total, delta, palette)
+    if beside:
+        lines += side_by_side(blocks, statistics, plot_width + 2)
+    else:
+        below = side_by_side(statistics[::2], statistics[1::2], width // 2)
+        lines += blocks
+        lines += below if len(lines) + len(below) <= height else []
+    return fitted(lines, palette, width)
+
+
+def _plot_height(height: int, count: int) -> int:
+    return max(1, (height - 2) // max(1, count) - 1)
