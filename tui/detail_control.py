@@ -78,6 +78,8 @@ class DetailControl:
             asked: whether the user pressed a key for it.
         """
         row, session = self.row, self._app.session
+        if self._settling is not None:
+            self._settling.stop()  # it would only do the same again, and undo an answer
         if row is None or session.listing is None or self._app.gone:
             return
         self.drawing.select(row)
