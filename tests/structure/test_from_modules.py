@@ -38,8 +38,9 @@ def test_dtype_names(dtype: torch.dtype, name: str) -> None:
 
 
 def test_dtype_names_are_the_formats() -> None:
-    safetensors = pytest.importorskip("safetensors.torch")
-    for name, dtype in safetensors._TYPES.items():
+    from safetensors.torch import _TYPES
+
+    for name, dtype in _TYPES.items():
         if name in DTYPES and name != "F4":  # two values of F4 are one element in torch
             assert dtype_name(dtype) == name
 
@@ -150,7 +151,8 @@ def test_adapter_names(name: str, adapter: bool) -> None:
 
 
 def test_lora_is_delta_and_the_base_frozen() -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     lora = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], modules_to_save=["lm_head"])
     tree = tree_of_model(peft.get_peft_model(tiny_llama(), lora))
     names, specs, _ = model_listing(peft.get_peft_model(tiny_llama(), lora))
@@ -162,7 +164,8 @@ def test_lora_is_delta_and_the_base_frozen() -> None:
 
 
 def test_virtual_prompts_are_delta() -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     config = peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
     names, specs, _ = model_listing(peft.get_peft_model(tiny_llama(), config))
     delta = [name for name, spec in zip(names, specs, strict=True) if spec.delta]

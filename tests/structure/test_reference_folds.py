@@ -109,7 +109,8 @@ def test_same_groups(name: str, build: Callable[[], nn.Module], bare: bool) -> N
 
 
 def test_same_groups_with_lora() -> None:
-    peft = pytest.importorskip("peft")
+    import peft
+
     base = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=100, hidden_size=64, intermediate_size=96, num_hidden_layers=4,
