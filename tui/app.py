@@ -3,15 +3,17 @@
 import asyncio
 import gc
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 
 from inspect_core.devices import gpu_likely
 from inspect_core.errors import Cancelled
@@ -28,7 +30,7 @@ from themes import ThemeFile
 from tui import wording
 from tui.comparison import Comparison
 from tui.detail_control import QUIET_SECONDS, DetailControl
-from tui.help import HELP
+from tui.help import COMMANDS, HELP
 from tui.job_desk import JobDesk
 from tui.messages import (
     FigureDrawn,
@@ -117,6 +119,7 @@ class LamellaApp(App[None]):
         self.comparison = Comparison(self, options.reference)
         self._opening = opening
         self._query = ""
+        self._asked = ""
         self._problem = ""
         self.register_theme(textual_theme(options.theme))
 
@@ -261,7 +264,6 @@ class LamellaApp(App[None]):
             self._warn(f"{text}. The sweep goes on.")
         else:
             self._problem = text
-            self._warn(text)
             if role == "pair":
                 self.comparison.not_paired()
             self.say_ready()
@@ -317,14 +319,15 @@ class LamellaApp(App[None]):
         self.detail.next_slice(by)
 
     def action_ask_reference(self) -> None:
-        """Ask what to compare with."""
-        start = str(self.comparison.reference or "")
+        """Ask what to compare with; what was typed last is there to mend."""
+        start = self._asked or str(self.comparison.reference or "")
         if not start and isinstance(self.options.model, str):
             parent = Path(self.options.model).expanduser().parent
             start = f"{parent}/" if parent.is_dir() else ""
 
         def answered(path: str | None) -> None:
             if path:
+                self._asked = path
                 self.comparison.start(path)
 
         self.push_screen(ReferencePrompt(start), answered)
@@ -334,10 +337,13 @@ class LamellaApp(App[None]):
     @on(FilterTyped)
     def filter_typed(self, message: FilterTyped) -> None:
         """Keep the rows whose names match what was typed."""
+        found = self._query and not message.query
         self._query = message.query
         tree_view = self.inspector.tree_view
-        key = tree_view.current_key()
+        key, row = tree_view.current_key(), tree_view.current_row
         self._apply_filter()
+        if found and row is not None and tree_view.outline is not None:
+            tree_view.outline.reveal(row.anchor)  # what the filter found stays under the cursor
         tree_view.lines_changed(key)
 
     def _apply_filter(self) -> None:
@@ -371,6 +377,12 @@ class LamellaApp(App[None]):
         """Show all warnings."""
         warnings = wording.warnings(self.session)
         self.push_screen(TextScreen("\n".join(warnings) if warnings else "nothing to warn of"))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: what the keys do, by name, beside Textual's own."""
+        for name, about, action in COMMANDS:
+            yield SystemCommand(name, about, partial(self.run_action, action, screen))
+        yield from super().get_system_commands(screen)
 
     def action_help(self) -> None:
         """Show the help."""

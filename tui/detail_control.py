@@ -86,6 +86,10 @@ class DetailControl:
         if isinstance(row, Twig) and row.branch.count == 1:
             self._inspect_tensor(row)
             return
+        if not row.width:
+            self._app.desk.cancel("inspect")
+            self.say(clean(row.path), self.drawing.without_values(row))
+            return
         few = session.nbytes(row) <= MOST_UNASKED_BYTES or asked
         if isinstance(row, Branch) and few and self._inspect_module(row):
             return

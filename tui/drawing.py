@@ -65,6 +65,17 @@ class Drawing:
         readable = all(s.dtype in DTYPES and DTYPES[s.dtype].comparable for s in specs)
         return grid_for(width, height, len(specs)) if specs and readable else None
 
+    def without_values(self, row: Row) -> list[str]:
+        """What to say of a row that holds no values of its own."""
+        branch = row if isinstance(row, Branch) else row.branch
+        above = f"{branch.anchor}." if branch.anchor else ""
+        owners = {
+            owner for name, owner in branch.module.tree.tied.items() if name.startswith(above)
+        }
+        if not owners:
+            return ["nothing is stored here"]
+        return [f"tied: it shares the values of {clean(owner)}" for owner in sorted(owners)[:5]]
+
     def refusal(self, row: Twig) -> list[str]:
         """Why a single tensor cannot be drawn; empty if it can."""
         from inspect_core.checkpoint.tensor_info import DTYPES
@@ -86,14 +97,13 @@ class Drawing:
         if pairs is None:
             return ["no reference: the values themselves. Press r, or start with --ref BASE"]
         tensors = self._session.tensors_of(row)
-        reasons: dict[str, int] = {}
+        reasons: dict[str, list[int]] = {}
         for tensor in tensors if pairs.paired < len(pairs.status) else ():
             if not pairs.is_pair(tensor):
-                reason = pairs.reason_of(tensor)
-                reasons[reason] = reasons.get(reason, 0) + 1
-        for reason, times in list(reasons.items())[:3]:
-            many = f" ({times} tensors)" if times > 1 else ""
-            found.append(f"{self._palette.glyphs.note} {clean(reason)}{many}")
+                reasons.setdefault(pairs.reason_of(tensor), []).append(tensor)
+        for reason, which in list(reasons.items())[:3]:
+            names = self._names(which, tensors)
+            found.append(f"{self._palette.glyphs.note} {names}{clean(reason)}")
         if len(reasons) > 3:
             found.append(f"{len(reasons) - 3} more reasons: w to read")
         if len(tensors) == 1 and tensors[0] in pairs.renamed and pairs.is_pair(tensors[0]):
@@ -103,6 +113,14 @@ class Drawing:
         if change.note:
             found.append(f"{self._palette.glyphs.note} {clean(change.note)}")
         return found
+
+    def _names(self, which: list[int], tensors: list[int]) -> str:
+        """What a note is about, where the row does not say it already."""
+        if len(tensors) == 1 or self._session.listing is None:
+            return ""
+        if len(which) > 1:
+            return f"{len(which)} tensors: "
+        return f"{clean(self._session.listing.names[which[0]], 60)}: "
 
     def figure(self, width: int, height: int) -> "list[Strip]":
         """The lines for what is selected."""

@@ -1,25 +1,46 @@
-"""The help text of the app."""
+"""The help text of the app, and the commands of its palette."""
 
 HELP = """\
-lamella shows a checkpoint as a folded tree, and what changed in it.
+lamella: a checkpoint as a folded tree, and what changed in it
 
-  up down, j k      move            space, left right   fold and unfold
-  enter             look at it      o                   open a fold to its members
-  tab, esc          other pane, back to the tree
-  /                 filter by name: rows that hold all words stay; esc ends it
-  r                 choose a reference to compare with
-  m                 next metric     [ ]                 other slice of a 3-D weight
-  w                 warnings        ctrl+p              all commands
-  q                 quit
+  up down, j k        move
+  space, left right   fold and unfold
+  o                   open a fold to its members, or close it
+  enter               look at it (and read its values)
+  tab, esc            other pane, back to the tree
+  /                   filter by name; esc ends it
+  r                   choose a reference to compare with
+  m                   next metric
+  [ ]                 other slice of a 3-D weight
+  w                   warnings
+  ctrl+p              all commands
+  q                   quit
 
 In the tree
-  ● tunable  ○ frozen  ◆ adapter (delta)   ×12 twelve modules of one structure, folded
-  = bit-identical to the reference   + not in the reference   ! something to know
-A row under a fold means that place in every member of the fold: its numbers are theirs
-together. A checkpoint on disk does not say what was trained: all is tunable until a plan or
-an adapter says otherwise.
+  ● tunable  ○ frozen  ◆ adapter (delta)
+  ×12 twelve modules of one structure, folded
+  = bit-identical to the reference   + not in the reference
+  ! something to know
+The bar beside a change is its size among the lines in sight.
+A row under a fold means that place in every member of it: its
+numbers are theirs together. A checkpoint on disk does not say
+what was trained: all of it is shown as tunable.
 
 In the detail
-  a parameter       its own matrix: model minus reference, averaged into cells
-  anything else     layers across, parameter kinds down, one colour scale
+  a parameter     its own matrix: model minus reference,
+                  averaged into cells
+  small modules   the matrix of each parameter
+  anything else   layers across, parameter kinds down,
+                  on one colour scale
+Indices and masks (I64, BOOL) do not count in the numbers of a
+module: the position ids of a BERT outweigh all its weights.
 """
+
+COMMANDS = (
+    ("Compare with another reference", "Ask for a checkpoint to compare with", "app.ask_reference"),
+    ("Next metric", "Relative L2, mean |d|, max |d|, L2, angle, ...", "app.next_metric"),
+    ("Filter by name", "Keep the rows whose names hold all words", "screen.filter"),
+    ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),
+    ("What the screen says", "Keys, marks and numbers", "app.help"),
+)
+"""Name, what it does, and the action behind it."""

@@ -237,7 +237,11 @@ class Outline:
 
     def _filtered(self, branch: Branch) -> Branch | None:
         """The branch with only the members that match; None where none does."""
-        if self._kept is None or self._all_match(branch):
+        if self._kept is None:
+            return branch
+        if not branch.width:  # it holds no name that could match
+            return None
+        if self._all_match(branch):
             return branch
         if not branch.folded:
             return branch if self._matches(branch) else None

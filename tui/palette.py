@@ -40,6 +40,7 @@ class Palette:
     Attributes:
         styles: a style for each state of `themes.STATES`.
         background: the colour behind everything.
+        same: the colour of a cell that did not change at all; no step of a map.
         sequential: `LEVELS` colours from no change to the most.
         diverging: `LEVELS + 1` colours, the middle one for zero.
         glyphs: marks of the states.
@@ -48,6 +49,7 @@ class Palette:
 
     styles: dict[str, Style]
     background: Rgb
+    same: Rgb
     sequential: tuple[Rgb, ...]
     diverging: tuple[Rgb, ...]
     glyphs: Glyphs
@@ -88,6 +90,7 @@ def make_palette(theme: ThemeFile, ascii_only: bool = False, colorless: bool = F
             for state, color in theme.states.items()
         },
         background=rgb(theme.ui["background"]),
+        same=_ramp((rgb(theme.ui["background"]), rgb(theme.states["same"])), 5)[2],
         sequential=_ramp(theme.sequential, LEVELS),
         diverging=_ramp(theme.diverging, LEVELS + 1),
         glyphs=ASCII if ascii_only else UNICODE,

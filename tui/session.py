@@ -141,6 +141,18 @@ class Session:
 
         return frozenset(np.flatnonzero(self.table.seen[self._ordinals()]).tolist())
 
+    def nonfinite(self, most: int) -> list[tuple[int, int]]:
+        """The first tensors with NaN or infinite values, and how many positions that are."""
+        if self.table is None or self.listing is None:
+            return []
+        import numpy as np
+
+        from inspect_core.delta.summary import COUNTS
+
+        left_out = self.table.counts[COUNTS.index("left_out")]
+        found = np.flatnonzero(left_out)[:most].tolist()
+        return [(self.listing.tree.order[at], int(left_out[at])) for at in found]
+
     @property
     def metric(self) -> "Metric":
         """The metric on show; of a model without a reference, its values' root mean square."""
@@ -194,7 +206,12 @@ class Session:
         if summary is None:
             return Change(self._uncompared(spans(row)))
         note = self._odd_members(row) if isinstance(row, Branch) and row.folded else ""
-        if summary.changed == 0:
+        assert self.table is not None
+        lost = self.table.nonfinite_in(self._places[row])
+        if lost:
+            found = f"{lost} NaN or infinite, left out of the numbers"
+            note = f"{found}; {note}" if note else found
+        if not self.table.changed_in(self._places[row]):
             return Change("same", 0.0, note)
         return Change("changed", self.metric.value(summary), note)
 
@@ -218,8 +235,10 @@ class Session:
             return ""
         members = row.members()
         found = [self.summary(member) for member in members]
-        still = [m.names[0] for m, s in zip(members, found, strict=True) if s and not s.changed]
-        moved = [m.names[0] for m, s in zip(members, found, strict=True) if s and s.changed]
+        assert self.table is not None
+        changed = [self.table.changed_in(spans(member)) > 0 for member in members]
+        still = [m.names[0] for m, any_ in zip(members, changed, strict=True) if not any_]
+        moved = [m.names[0] for m, any_ in zip(members, changed, strict=True) if any_]
         if still and moved:
             return f"{short_names(still)} unchanged, {short_names(moved)} changed"
         values = [self.metric.value(summary) or 0.0 for summary in found if summary]

@@ -13,6 +13,11 @@ def warnings(session: Session) -> list[str]:
     """Everything a user should know about both checkpoints, safe to show."""
     listing, pairs = session.listing, session.pairs
     found = [clean(warning, 400) for warning in listing.warnings] if listing else []
+    if listing is not None:
+        found += [
+            f"{clean(listing.names[tensor], 120)}: {lost} NaN or infinite values"
+            for tensor, lost in session.nonfinite(MOST_REASONS)
+        ]
     if pairs is not None and listing is not None:
         found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
         unpaired = len(pairs.status) - pairs.paired

@@ -16,22 +16,33 @@ from inspect_core.control import Control
 from inspect_core.delta.compare import Comparer, Pair, Readable
 from inspect_core.delta.summary import COUNTS, SUMS, Summary
 
+INDEX_DTYPES = frozenset({"I64", "U64", "BOOL"})
+"""Dtypes of indices and masks; quantised weights come in narrower integers."""
+
 PART_SECONDS = 0.1
 """How often a sweep sends what it has."""
 
 _SQ_D, _SQ_REFERENCE = SUMS.index("sq_d"), SUMS.index("sq_reference")
+_CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRows:
-    """Rows of a table on their way: int64 `(n, len(COUNTS))`, float64 `(n, len(SUMS))`."""
+    """Rows of a table on their way.
+
+    Attributes:
+        counts: int64 `(n, len(COUNTS))`.
+        sums: float64 `(n, len(SUMS))`.
+        apart: bool `(n,)`: indices and masks, whose sizes would drown those of the weights.
+    """
 
     counts: NDArray[np.int64]
     sums: NDArray[np.float64]
+    apart: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, summaries: Sequence[Summary]) -> "SummaryRows":
+    def of(cls, summaries: Sequence[Summary], apart: Sequence[bool] = ()) -> "SummaryRows":
         """The rows of a list of summaries; histograms stay behind."""
         return cls(
             np.array([getattr(s, n) for s in summaries for n in COUNTS], np.int64).reshape(
@@ -40,6 +51,7 @@ class SummaryRows:
             np.array([getattr(s, n) for s in summaries for n in SUMS], np.float64).reshape(
                 len(summaries), len(SUMS)
             ),
+            np.array(apart or [False] * len(summaries), np.bool_),
         )
 
 
@@ -57,12 +69,14 @@ class SummaryTable:
         self.counts = np.zeros((len(COUNTS), tensors), np.int64)
         self.sums = np.zeros((len(SUMS), tensors), np.float64)
         self.seen = np.zeros(tensors, np.bool_)
+        self.apart = np.zeros(tensors, np.bool_)
 
     def put(self, ordinals: NDArray[np.int64], rows: SummaryRows) -> None:
         """Take in the rows of some tensors."""
         self.counts[:, ordinals] = rows.counts.T
         self.sums[:, ordinals] = rows.sums.T
         self.seen[ordinals] = True
+        self.apart[ordinals] = rows.apart
 
     def reordered(self, old_ordinals: NDArray[np.int64]) -> "SummaryTable":
         """The same rows in another order: row i is the one that was at `old_ordinals[i]`."""
@@ -70,6 +84,7 @@ class SummaryTable:
         table.counts = np.ascontiguousarray(self.counts[:, old_ordinals])
         table.sums = np.ascontiguousarray(self.sums[:, old_ordinals])
         table.seen = self.seen[old_ordinals]
+        table.apart = self.apart[old_ordinals]
         return table
 
     def row(self, ordinal: int) -> Summary | None:
@@ -79,9 +94,15 @@ class SummaryTable:
         return Summary.of(self.counts[:, ordinal], self.sums[:, ordinal])
 
     def summary(self, runs: "Runs | Place") -> Summary:
-        """The merged summary of some tensors."""
+        """The merged summary of some tensors.
+
+        Indices and masks (`SummaryRows.apart`) are left out unless there is nothing else: the
+        position ids 0 .. 511 of a BERT outweigh all its weights.
+        """
         where = place(runs)
-        counts, parts = self.counts[:, where], self.sums[:, where]
+        counts, parts, apart = self.counts[:, where], self.sums[:, where], self.apart[where]
+        if apart.any() and not apart.all():
+            counts, parts = counts[:, ~apart], parts[:, ~apart]
         if not parts.shape[1]:
             return Summary()
         with np.errstate(all="ignore"):  # a sum that overflows is infinite, and said to be n/a
@@ -89,6 +110,14 @@ class SummaryTable:
             sums[_MAX] = parts[_MAX].max()
             sums[_RESIDUAL] += _between(parts, sums)
         return Summary.of(counts.sum(axis=1), sums)
+
+    def changed_in(self, runs: "Runs | Place") -> int:
+        """How many values changed in some tensors, indices and masks included."""
+        return int(self.counts[_CHANGED, place(runs)].sum())
+
+    def nonfinite_in(self, runs: "Runs | Place") -> int:
+        """How many positions of some tensors were left out because they are not finite."""
+        return int(self.counts[_LEFT_OUT, place(runs)].sum())
 
     def seen_in(self, runs: "Runs | Place") -> int:
         """How many of some tensors were compared."""
@@ -139,14 +168,15 @@ def sweep_parts(
         Cancelled: `control` was cancelled.
         CheckpointError: a file cannot be read.
     """
-    tensors, held = array("q"), list[Summary]()
+    tensors, held, apart = array("q"), list[Summary](), list[bool]()
     last = time.monotonic()
     pairs = [pair for _, pair in wanted]
     for number, summary in comparer.summaries(model, reference, pairs, control):
         tensors.append(wanted[number][0])
         held.append(summary)
+        apart.append(pairs[number].model.dtype in INDEX_DTYPES)
         if time.monotonic() - last > PART_SECONDS:
-            yield tensors, SummaryRows.of(held)
-            tensors, held, last = array("q"), [], time.monotonic()
+            yield tensors, SummaryRows.of(held, apart)
+            tensors, held, apart, last = array("q"), [], [], time.monotonic()
     if held:
-        yield tensors, SummaryRows.of(held)
+        yield tensors, SummaryRows.of(held, apart)

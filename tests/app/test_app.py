@@ -307,7 +307,7 @@ async def test_a_metric_needs_a_reference(tmp_path):
 async def test_help_and_warnings_are_pages_that_close(tmp_path):
     async with running(small(tmp_path)) as run:
         for key, text in (
-            ("question_mark", "lamella shows a checkpoint"),
+            ("question_mark", "lamella: a checkpoint as a folded tree"),
             ("w", "nothing to warn"),
         ):
             await run.press(key)
@@ -512,11 +512,11 @@ async def test_slices_of_a_3d_tensor_are_walked(tmp_path):
     cube = np.arange(3 * 16 * 16, dtype=np.float32).reshape(3, 16, 16)
     async with running(small(tmp_path, cube=cube)) as run:
         await run.inspect("cube")
-        await run.shows("slice 0 of 3")
-        await run.press("right_square_bracket")
         await run.shows("slice 1 of 3")
-        await run.press("left_square_bracket", "left_square_bracket")
+        await run.press("right_square_bracket")
         await run.shows("slice 2 of 3")
+        await run.press("left_square_bracket", "left_square_bracket")
+        await run.shows("slice 3 of 3")
         await run.press("escape", "down", "up")
 
 
@@ -547,3 +547,59 @@ async def test_other_looks_draw_everything(tmp_path, look):
             await run.until(lambda: not run.app.desk.busy())
         await run.shows("model - reference")
         assert "▀" not in run.text
+
+
+# What a first user stumbled over
+
+
+async def test_indices_do_not_drown_the_weights(tmp_path):
+    ids = np.arange(512, dtype=np.int64)
+    tensors = {"emb.position_ids": ids, "emb.w": np.ones((4, 4), np.float32)}
+    base = small(tmp_path, "base", **tensors)
+    model = small(tmp_path, **{**tensors, "emb.w": np.full((4, 4), 2, np.float32)})
+    async with running(model, base) as run:
+        change = run.app.session.change(run.tree.outline.root)
+        assert change.value == 1.0, "the weights moved by all they were"
+    moved = small(tmp_path, "moved", **{**tensors, "emb.position_ids": ids + 1})
+    async with running(moved, base) as run:
+        assert run.app.session.change(run.tree.outline.root).status == "changed"
+
+
+async def test_nan_is_marked_and_warned_of(tmp_path):
+    values = np.ones((4, 4), np.float32)
+    values[1, 2] = np.nan
+    base = small(tmp_path, "base", **{"a.w": np.ones((4, 4), np.float32)})
+    async with running(small(tmp_path, **{"a.w": values}), base) as run:
+        change = run.app.session.change(run.tree.outline.root)
+        assert "1 NaN or infinite" in change.note
+        await run.shows("1 warning: w to read")
+        await run.press("w")
+        await run.shows("a.w: 1 NaN or infinite values")
+
+
+async def test_opening_a_fold_shows_the_member_under_the_cursor(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=0.5))
+    async with running(model, base) as run:
+        await run.inspect("layers.0")
+        await run.shows("layers.0-3")
+        await run.press("o")
+        await run.until(lambda: run.detail.startswith("layers.0 "))
+
+
+async def test_the_end_of_a_filter_keeps_what_was_found(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("slash", *"embed", "enter", "end", "right", "down")
+        await run.until(lambda: run.tree.current_row.path == "embed.weight")
+        await run.press("escape")
+        await run.until(lambda: not run.tree.outline.filtered)
+        assert run.tree.current_row.path == "embed.weight"
+
+
+async def test_the_palette_knows_the_commands(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("ctrl+p")
+        await run.pilot.pause()
+        await run.press(*"warnings")
+        await run.shows("Everything to know about both checkpoints")
+        await run.press("enter", "enter")
+        await run.shows("nothing to warn of")

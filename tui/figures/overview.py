@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 SUMMARY_LINES = 7
 """Lines of the statistics below an overview, with the scale above them."""
 
+MOST_LINES = 300
+"""Lines of one section; the pane scrolls, but not for ever."""
+
+COMFORTABLE_CELL = 4
+"""Columns that a cell gets before labels take the rest."""
+
 MONO = " .:-=+*#%@"
 """Levels from no change to the most, where colour may not tell them apart."""
 
@@ -67,27 +73,28 @@ def overview_figure(
         width: cells across.
         height: lines at most.
     """
-    lines = [
-        heading(title, kind, palette, width),
-        *note_lines(notes, palette, width),
-    ]
+    lines = note_lines(notes, palette, width)
     finite = np.concatenate([v[np.isfinite(v)].ravel() for v in values] or [np.zeros(0)])
     top = float(finite.max()) if finite.size else 0.0
-    room = height - len(lines) - 1
     wanted = sum(2 * len(section.kinds) + 1 for section in sections)
-    tall = 2 if wanted + SUMMARY_LINES <= room else 1
+    tall = 2 if len(lines) + wanted + SUMMARY_LINES < height else 1
     for section, grid in zip(sections, values, strict=True):
         block = _section(section, grid, top, metric, palette, width, tall)
-        if len(block) > room:
-            block = [*block[: max(0, room - 1)], not_shown(len(block) - room + 1, palette)]
-        lines += block[: max(0, room)]
-        room -= len(block)
-    lines.append(_sequential_scale(top, metric, palette))
-    if summary is not None and room > 6:
+        if len(block) > MOST_LINES:
+            left = not_shown(len(block) - MOST_LINES, palette)
+            block = [*block[:MOST_LINES], left]
+        lines += block
+    if finite.size:
+        same = delta and bool((finite == 0.0).any())
+        lines.append(_sequential_scale(top, metric, palette, same))
+    else:
+        lines.append(line((f"{metric.name}: nothing to show", palette.styles["muted"])))
+    if summary is not None:
         statistics = statistics_lines(summary, delta, palette)
         half = min(width // 2, 34)
         lines += [Strip([]), *side_by_side(statistics[::2], statistics[1::2], half)]
-    return fitted(lines, palette, width)
+    more = "" if len(lines) < height else "  (tab, page down: more below)"
+    return fitted([heading(title, f"{kind}{more}", palette, width), *lines], palette, width)
 
 
 def _section(
@@ -100,9 +107,11 @@ def _section(
     tall: int,
 ) -> Lines:
     """One heatmap, `tall` lines a kind; a list of bars where there is no axis."""
-    labels = [clean(kind, 40) for kind in short_kinds(section.kinds)]
+    labels = [clean(kind, 80) for kind in short_kinds(section.kinds)]
     longest = max(map(len, labels), default=0)
-    gutter = max(1, min(longest, max(12, width // 3), width - 9)) + 1
+    # Labels may take what the cells do not need: a label that is cut is a guess.
+    spare = width - COMFORTABLE_CELL * len(section.columns) - 1
+    gutter = max(1, min(longest, max(12, width // 3, spare), width - 9)) + 1
     if section.columns == ("",):
         return _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
     cells = max(1, (width - gutter) // len(section.columns))
@@ -183,6 +192,8 @@ def _pixels(values: NDArray[np.float64], top: float, palette: Palette, cell: int
     for value in values:
         if not np.isfinite(value):
             color = palette.background
+        elif value == 0.0:
+            color = palette.same
         else:
             level = 0 if top <= 0.0 else round(value / top * (LEVELS - 1))
             color = palette.sequential[max(0, min(LEVELS - 1, level))]
@@ -190,14 +201,19 @@ def _pixels(values: NDArray[np.float64], top: float, palette: Palette, cell: int
     return pixels
 
 
-def _sequential_scale(top: float, metric: "Metric", palette: Palette) -> Strip:
+def _sequential_scale(top: float, metric: "Metric", palette: Palette, same: bool) -> Strip:
+    """The colours from 0 to the most, and that of exactly 0 where there is such a cell."""
     if top == 0.0:
         return line(f"{metric.name} 0 everywhere")
     high = f" {fmt.metric_value(metric, top)}  {metric.name}"
     if palette.marks:
         return line("0 ", MONO, high)
     ramp = [palette.sequential[round(step * (LEVELS - 1) / 15)] for step in range(16)]
-    return Strip.join([line("0 "), plots.half_blocks([ramp, ramp])[0], line(high)])
+    parts = [line("0 "), plots.half_blocks([ramp, ramp])[0], line(high)]
+    if same:
+        swatch = [palette.same] * 2
+        parts += [line("   "), plots.half_blocks([swatch, swatch])[0], line(" no change")]
+    return Strip.join(parts)
 
 
 def _mark(value: float, top: float) -> str:

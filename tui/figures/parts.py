@@ -132,10 +132,8 @@ def _histogram(summary: "Summary", what: str, palette: Palette) -> Lines:
     counts = [decades.get(decade, 0) for decade in range(low, high + 1)]
     most = max(counts)
     marks = "".join(fmt.bar(c / most, palette.ascii_only) if c else " " for c in counts)
-    return [
-        line((f"{what} by decade", palette.styles["muted"])),
-        line(f"1e{low} ", (marks, palette.styles["tunable"]), f" 1e{high + 1}"),
-    ]
+    shown = (marks, palette.styles["tunable"])
+    return [line((f"{what:<4}", palette.styles["muted"]), f"1e{low} ", shown, f" 1e{high + 1}")]
 
 
 def _cosine(value: float | None) -> str:

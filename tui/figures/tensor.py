@@ -71,26 +71,27 @@ def tensor_figure(
         heading(clean(detail.name), f"{fmt.shape(shape)}  {dtype}", palette, width),
         *note_lines(notes, palette, width),
     ]
+    view = detail.view
     statistics = statistics_lines(detail.summary, delta, palette)
     beside = width >= WIDE
     plot_width = width - SIDE_COLUMNS if beside else width
-    below = 3 if beside else 3 + (len(statistics) + 1) // 2
+    below = 3 + (view.slices > 1) + (0 if beside else (len(statistics) + 1) // 2)
     plot_height = max(1, height - len(lines) - below)
     scale = robust_scale(detail.heat.mean)
-    view = detail.view
     plot = matrix_lines(detail.heat.mean, scale, palette, plot_width, plot_height, view.rows == 1)
     where = f"rows 0-{view.rows - 1}  columns 0-{view.columns - 1}"
     if len(shape) <= 1:
         where = f"0-{view.columns - 1}"
     if view.numel == 0:
         where = "no values"
-    if view.slices > 1:
-        where += f"  slice {view.index} of {view.slices} ([ and ] to move)"
     rows, columns = detail.heat.cells.shape[1:]
     per_cell = f"{-(-view.rows // rows)} x {-(-view.columns // columns)}"
     what = "model - reference" if delta else "values"
     caption = f"{what}, mean of {per_cell} a cell" if per_cell != "1 x 1" else what
     plot.append(line((clean(where), palette.styles["muted"])))
+    if view.slices > 1:
+        text = f"slice {view.index + 1} of {view.slices}, [ ] for others; numbers are of all"
+        plot.append(line((text, palette.styles["muted"])))
     plot.append(signed_scale(scale, caption, palette))
     if beside:
         lines += side_by_side(plot, statistics, plot_width + 2)

@@ -59,6 +59,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
         self._change_of = change_of
         self._title = ""
         self._largest: float | None = None
+        self._announced: Row | None = None
         self._hint = "opening …"
 
     def show(self, outline: Outline, title: str) -> None:
@@ -96,14 +97,14 @@ class ModuleTreeView(ScrollView, can_focus=True):
             return
         self.virtual_size = Size(self.size.width, len(self.outline.lines))
         at = self.outline.index_of(keep) if keep is not None else None
-        before = self.current_row
         self.set_reactive(
             ModuleTreeView.cursor,
             at if at is not None else max(0, min(self.cursor, len(self.outline.lines) - 1)),
         )
         self._settle()
         self.refresh()
-        if before is None or self.current_row is not before:
+        self._largest = None
+        if self.current_row is not self._announced:
             self._announce()
 
     def changes_arrived(self) -> None:
@@ -316,15 +317,18 @@ class ModuleTreeView(ScrollView, can_focus=True):
 
     def _settle(self) -> None:
         self._repaint(self.cursor)
+        before = self.scroll_offset.y
         self.scroll_to_region(
             Region(0, self.cursor, max(1, self.size.width), 1), animate=False, force=True
         )
+        if self.scroll_offset.y != before:
+            self._largest = None
 
     def _repaint(self, at: int) -> None:
         self.refresh_line(at)
 
     def _announce(self) -> None:
-        row = self.current_row
+        row = self._announced = self.current_row
         if row is not None:
             self.post_message(RowHighlighted(row))
 
