@@ -176,10 +176,25 @@ def _judged(info: TensorInfo, other: TensorInfo, rule: str) -> Match:
     if info.shape != other.shape:
         shapes = f"shape {_sizes(info)} here, {_sizes(other)} in the reference"
         return Match(info, other, "shape_mismatch", shapes)
+    if _inexact(info.dtype, other.dtype):
+        dtypes = f"{info.dtype} here, {other.dtype} in the reference"
+        reason = f"{dtypes}: 64-bit integers are compared with narrower or equal dtypes only"
+        return Match(info, other, "unsupported", reason)
     if info.dtype in _COMPARABLE and other.dtype in _COMPARABLE:
         return Match(info, other, "pair", rule)
     dtype = other.dtype if info.dtype in _COMPARABLE else info.dtype
     return Match(info, other, "unsupported", f"dtype {dtype} is listed but not compared")
+
+
+def _inexact(one: str, other: str) -> bool:
+    """Whether different values of two dtypes may round to one float64: 2^53 + 1 and 2^53."""
+    wide = {"I64", "U64"}
+    return one != other and (
+        (one in wide and other in _WIDE_PARTNERS) or (other in wide and one in _WIDE_PARTNERS)
+    )
+
+
+_WIDE_PARTNERS = frozenset({"I64", "U64", "F64", "F32", "BF16"})
 
 
 def _sizes(info: TensorInfo) -> str:

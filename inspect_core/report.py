@@ -242,7 +242,7 @@ def metrics_of(summary: "Summary") -> dict[str, Any]:
     """The published metrics by their names in `TensorReport`; undefined ones are None."""
     return {
         "mean_abs": summary.mean_abs,
-        "max_abs": summary.max_abs if summary.compared else None,
+        "max_abs": summary.largest,
         "l2": summary.l2,
         "rel_l2": summary.rel_l2,
         "cosine": summary.cosine,

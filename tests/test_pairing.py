@@ -184,3 +184,18 @@ def test_linear_time() -> None:
         assert len(pair_tensors(model, reference).matches) == 200_000
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 2.5, "about 0.5 s"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "status"),
+    [
+        ("I64", "F64", "unsupported"), ("I64", "U64", "unsupported"), ("F32", "U64", "unsupported"),
+        ("I64", "BF16", "unsupported"), ("I64", "I64", "pair"), ("I64", "I32", "pair"),
+        ("U64", "U8", "pair"), ("F64", "F32", "pair"), ("I32", "F64", "pair"),
+    ],
+)  # fmt: skip
+def test_dtypes_that_round_different_values_to_one_are_not_compared(one, other, status):
+    ours = {"a": TensorInfo("a", one, (1,), 0, 0, 8)}
+    theirs = {"a": TensorInfo("a", other, (1,), 0, 0, 8)}
+    (match,) = pair_tensors(ours, theirs).matches
+    assert match.status == status

@@ -8,13 +8,16 @@ PRINTS = frozenset({"tree", "diff", "-h", "--help", "--version"})
 
 def main() -> None:
     """Run the command line."""
-    if sys.argv[1:2] and sys.argv[1] not in PRINTS and sys.stdout.isatty():
-        from tui.launch import start_worker
+    try:
+        if sys.argv[1:2] and sys.argv[1] not in PRINTS and sys.stdout.isatty():
+            from tui.launch import start_worker
 
-        start_worker()
-    from tui.cli import main as run
+            start_worker()
+        from tui.cli import main as run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while something is still being imported
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ class LamellaApp(App[None]):
         if listing is None:
             return
         if listing.has_config:
-            self.desk.submit("types", FindTypes(listing.uri))
+            self.desk.submit("types", FindTypes(listing.opened))
         self.desk.submit("warm", WarmUp())
         self.run_worker(_import_ahead, thread=True, group="imports")
         if self.options.device == "auto" and gpu_likely():

@@ -41,7 +41,7 @@ class Comparison:
             # Summaries of values must not land among those of changes.
             desk.cancel("some")
             self._app.inspector.status.say("opening the reference")
-            desk.submit("pair", PairUp(self._app.options.model, self.reference))
+            desk.submit("pair", PairUp(session.listing.opened, self.reference))
 
     def paired(self, pairs: Any) -> None:
         """The reference is open: compare everything."""
@@ -82,6 +82,8 @@ class Comparison:
             self._app.detail.refresh()
 
     def _sweep(self) -> None:
-        app = self._app
-        job = Sweep(app.options.model, self.reference, app.device, done=app.session.done)
-        app.desk.submit("sweep", job)
+        session = self._app.session
+        if session.listing is not None and session.pairs is not None:
+            model, reference = session.listing.opened, session.pairs.opened
+            job = Sweep(model, reference, self._app.device, done=session.done)
+            self._app.desk.submit("sweep", job)

@@ -141,12 +141,14 @@ class DetailControl:
             text = f"{fmt.size(nbytes)} of values are not read unasked: press Enter to read them"
             self._app.inspector.status.say(text)
         elif wanted:
-            model, device = self._app.options.model, self._app.device
+            assert session.listing is not None
+            model, device = session.listing.opened, self._app.device
             self._app.desk.submit("some", Sweep(model, None, device, wanted, background=False))
 
     def _inspect_tensor(self, row: Twig) -> None:
         session = self._app.session
         pairs = session.pairs
+        assert session.listing is not None
         refusal = self.drawing.refusal(row)
         if refusal:
             self._app.desk.cancel("inspect")
@@ -154,8 +156,8 @@ class DetailControl:
             return
         name, partner = self._partner(session.tensor_at(row.firsts[0]))
         job = Inspect(
-            model=self._app.options.model,
-            reference=pairs.uri if pairs is not None else None,
+            model=session.listing.opened,
+            reference=pairs.opened if pairs is not None else None,
             name=name,
             reference_name=partner,
             grid=self.drawing.grid(*self._app.inspector.detail.room),
@@ -170,9 +172,10 @@ class DetailControl:
         grid = self.drawing.grids(row, *self._app.inspector.detail.room)
         if grid is None:
             return False
-        reference = session.pairs.uri if session.pairs is not None else None
+        assert session.listing is not None
+        reference = session.pairs.opened if session.pairs is not None else None
         names = tuple([self._partner(tensor) for tensor in session.tensors_of(row)])
-        model, device = self._app.options.model, self._app.device
+        model, device = session.listing.opened, self._app.device
         self._submit(row, InspectModule(model, reference, names, grid, device))
         return True
 

@@ -1,8 +1,13 @@
 """Starting the app: the worker first, so that it is up while Textual is imported."""
 
+import contextlib
 import gc
 import os
+import signal
 import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from inspect_core.errors import LamellaError, UsageError
 from inspect_core.work.backend import Workers
@@ -58,11 +63,37 @@ def launch(
         # the app turns it on again once the tree is on show.
         gc.disable()
         app = LamellaApp(options, backend, opening)
-        app.run()
+        with _terminal_restored():
+            app.run()
         if app.return_code:
             sys.exit(app.return_code)
     finally:
         backend.close()
+
+
+@contextmanager
+def _terminal_restored() -> Iterator[None]:
+    """Give the terminal back as it was, also when a signal comes before the app can answer it."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    except SystemExit:
+        with contextlib.suppress(OSError):
+            os.write(1, _LEAVE)
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
+        raise
+
+
+_LEAVE = (
+    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h"
+)
+"""Mouse, focus and paste reports, keyboard protocol and alternate screen off; cursor on."""
 
 
 def _log_file() -> str | None:

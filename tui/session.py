@@ -31,7 +31,8 @@ class Change:
     """What the change column says of a row.
 
     Attributes:
-        status: `pending`, `same`, `changed`, `new`, `mismatch`, `unsupported` or `none`.
+        status: `pending`, `same`, `changed`, `partial` (no change where it was compared),
+            `new`, `mismatch`, `unsupported` or `none`.
         value: the metric, where it is defined.
         note: something to know about the row, e.g. which members of a fold did not move.
     """
@@ -212,8 +213,19 @@ class Session:
             found = f"{lost} NaN or infinite, left out of the numbers"
             note = f"{found}; {note}" if note else found
         if not self.table.changed_in(self._places[row]):
-            return Change("same", 0.0, note)
+            return self._unchanged(row, note)
         return Change("changed", self.metric.value(summary), note)
+
+    def _unchanged(self, row: Row, note: str) -> Change:
+        """A row of which nothing that was compared changed: the same only if that is all of it."""
+        assert self.table is not None
+        left = row.width * row.count - self.table.seen_in(self._places[row])
+        if not left:
+            return Change("same", 0.0, note)
+        if self.missing(row):
+            return Change("pending")
+        found = f"{left} of its tensors cannot be compared"
+        return Change("partial", 0.0, f"{found}; {note}" if note else found)
 
     def _uncompared(self, runs: list[tuple[int, int]]) -> str:
         assert self.pairs is not None and self.listing is not None

@@ -42,8 +42,13 @@ def cache_folder() -> Path:
     ]:
         folder = os.environ.get(variable)
         if folder:
-            return Path(os.path.expandvars(folder)).expanduser() / below
-    return Path("~/.cache/huggingface/hub").expanduser()
+            return _home(os.path.expandvars(folder)) / below
+    return _home("~/.cache/huggingface/hub")
+
+
+def _home(folder: str) -> Path:
+    """A folder with its `~` expanded where there is a home, else as it stands."""
+    return Path(os.path.expanduser(folder))  # noqa: PTH111 - pathlib's raises without a home
 
 
 def find_snapshot(name: HubName) -> Path | None:

@@ -48,10 +48,10 @@ class MatrixView:
         """
         if len(shape) <= 1:
             view = cls(1, prod(shape))
+        elif prod(shape) == 0:  # before any size of it is believed: [10^9, 0] takes no byte
+            view = cls(0, 0)
         elif len(shape) == 2:
             view = cls(shape[0], shape[1])
-        elif prod(shape) == 0:
-            view = cls(0, shape[-1])
         elif min(shape[-2:]) >= (LEAST_SLICE_SIDE if len(shape) == 3 else LEAST_DEEP_SLICE_SIDE):
             view = cls(shape[-2], shape[-1], prod(shape[:-2]), index)
         else:
@@ -66,13 +66,13 @@ class Pooling:
     """Which cell of a grid each matrix row and column falls into.
 
     Attributes:
-        row_cell: int64 `(matrix rows,)`, non-decreasing.
+        matrix_rows: rows of the matrix; row i falls into `i * rows // matrix_rows`.
         column_edges: int64 `(grid columns + 1,)`: first column of each cell, then the end.
         rows: grid rows.
         columns: grid columns.
     """
 
-    row_cell: NDArray[np.int64]
+    matrix_rows: int
     column_edges: NDArray[np.int64]
     rows: int
     columns: int
@@ -82,9 +82,8 @@ class Pooling:
         """A grid of at most `rows` x `columns` cells, never more than the matrix has."""
         rows = max(1, min(rows, view.rows))
         columns = max(1, min(columns, view.columns))
-        row_cell = np.arange(view.rows, dtype=np.int64) * rows // max(1, view.rows)
         edges = -(-np.arange(columns + 1, dtype=np.int64) * view.columns // columns)
-        return cls(row_cell, edges, rows, columns)
+        return cls(max(1, view.rows), edges, rows, columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class CpuKernel:
             bins,
             heat.first if heat else 0,
             heat.columns if heat else 1,
-            heat.pooling.row_cell if heat else _NO_INDEX,
+            heat.pooling.matrix_rows if heat else 1,
             heat.pooling.column_edges if heat else _NO_INDEX,
             grid.cells if grid else _NO_GRID,
         )

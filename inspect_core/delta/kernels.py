@@ -70,7 +70,13 @@ BYTE_VALUES = np.stack(
 
 
 def _jit(**options: Any) -> Any:
-    return njit(nogil=True, cache=True, error_model="numpy", **options)
+    def compiled(function: Any) -> Any:
+        try:
+            return njit(nogil=True, cache=True, error_model="numpy", **options)(function)
+        except RuntimeError:  # nowhere to keep what is compiled: a read-only box without a home
+            return njit(nogil=True, error_model="numpy", **options)(function)
+
+    return compiled
 
 
 @_jit()
@@ -198,7 +204,7 @@ def _extremes(d):  # type: ignore[no-untyped-def]
 @_jit()
 def _leave_out(  # type: ignore[no-untyped-def]
     a, b, raw_a, raw_b, same_dtype, width, start, counts,
-    first, columns, row_cell, column_edges, heat,
+    first, columns, matrix_rows, column_edges, heat,
 ):  # fmt: skip
     """Count non-finite values of a block, then zero both sides there.
 
@@ -222,7 +228,7 @@ def _leave_out(  # type: ignore[no-untyped-def]
             if heat.size:
                 place = first + start + i
                 cell = np.searchsorted(column_edges, place % columns, side="right") - 1
-                heat[3, row_cell[place // columns], cell] -= 1.0
+                heat[3, place // columns * heat.shape[1] // matrix_rows, cell] -= 1.0
 
 
 @_jit()
@@ -234,14 +240,14 @@ def _count_sizes(d, bins, histogram):  # type: ignore[no-untyped-def]
 
 
 @_jit()
-def _pool(d, first, columns, row_cell, column_edges, heat):  # type: ignore[no-untyped-def]
+def _pool(d, first, columns, matrix_rows, column_edges, heat):  # type: ignore[no-untyped-def]
     """Add d into the cells of a heat grid; `first` is the flat index of d[0]."""
     i = 0
     while i < d.size:
         row = (first + i) // columns
         column = (first + i) % columns
         row_end = min(d.size, i + columns - column)
-        cell_row = row_cell[row]
+        cell_row = row * heat.shape[1] // matrix_rows
         cell = np.searchsorted(column_edges, column, side="right") - 1
         while i < row_end:
             cell_end = min(row_end, i + column_edges[cell + 1] - column)
@@ -262,7 +268,7 @@ def _pool(d, first, columns, row_cell, column_edges, heat):  # type: ignore[no-u
 @_jit()
 def compare_raw(  # type: ignore[no-untyped-def]
     raw_a, code_a, raw_b, code_b, numel, width, byte_values,
-    counts, sums, histogram, first, columns, row_cell, column_edges, heat,
+    counts, sums, histogram, first, columns, matrix_rows, column_edges, heat,
 ):  # fmt: skip
     """Compare `numel` values of two raw chunks and add what is found to the outputs.
 
@@ -279,7 +285,7 @@ def compare_raw(  # type: ignore[no-untyped-def]
         histogram: int64 `(HISTOGRAM_BINS,)`, added to, or empty.
         first: flat index of the chunk's first value in the matrix of the heat grid.
         columns: columns of that matrix.
-        row_cell: int64, the grid's row of each matrix row.
+        matrix_rows: rows of that matrix.
         column_edges: int64, the first matrix column of each grid column, and their number.
         heat: float64 `(4, rows, columns)` of the grid, added to, or empty.
     """
@@ -308,7 +314,7 @@ def compare_raw(  # type: ignore[no-untyped-def]
         if not np.isfinite(abs_a + abs_b):
             _leave_out(
                 x, y, raw_a, raw_b, same_dtype, width, start, counts,
-                first, columns, row_cell, column_edges, heat,
+                first, columns, matrix_rows, column_edges, heat,
             )  # fmt: skip
             total, abs_d, sq_d, abs_a, abs_b, sq_a, sq_b, dot = _subtract_and_sum(x, y, z)
         slope = dot / sq_b if sq_b > 0.0 else 0.0
@@ -332,7 +338,7 @@ def compare_raw(  # type: ignore[no-untyped-def]
         if histogram.size:
             _count_sizes(z, bins, histogram)
         if heat.size:
-            _pool(z, first + start, columns, row_cell, column_edges, heat)
+            _pool(z, first + start, columns, matrix_rows, column_edges, heat)
 
 
 def empty_outputs(with_histogram: bool) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -30,7 +30,7 @@ def _one_minus_cosine(summary: Summary) -> float | None:
 
 
 def _rms(summary: Summary) -> float | None:
-    return math.sqrt(summary.sq_d / summary.compared) if summary.compared else None
+    return None if summary.l2 is None else summary.l2 / math.sqrt(summary.compared)
 
 
 METRICS: dict[str, Metric] = {
@@ -38,7 +38,7 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric("rel_l2", "relative L2", lambda s: s.rel_l2),
         Metric("mean_abs", "mean |d|", lambda s: s.mean_abs),
-        Metric("max_abs", "max |d|", lambda s: s.max_abs if s.compared else None),
+        Metric("max_abs", "max |d|", lambda s: s.largest),
         Metric("l2", "L2", lambda s: s.l2),
         Metric("angle", "angle (rad)", lambda s: s.angle),
         Metric("one_minus_cosine", "1 - cosine", _one_minus_cosine),

@@ -18,6 +18,9 @@ HISTOGRAM_SHIFT = 20
 HISTOGRAM_BINS = (0x7F800000 >> HISTOGRAM_SHIFT) + 1
 """Bins from 0 (zero and the smallest subnormals) to infinity; a bin is at most 12.5% wide."""
 
+LEAST_SQUARE = 1e-290
+"""A sum of squares below this has lost digits to the end of float64's range."""
+
 SUMS = (
     "sum_d", "abs_d", "sq_d", "abs_model", "abs_reference",
     "sq_model", "sq_reference", "dot", "residual", "max_abs",
@@ -122,6 +125,11 @@ class Summary:
         return _known(self.abs_d / self.compared) if self.compared else None
 
     @property
+    def largest(self) -> float | None:
+        """Largest |d|; None where nothing was compared, or the difference overflows."""
+        return _known(self.max_abs) if self.compared else None
+
+    @property
     def mean(self) -> float | None:
         """Mean of d over the compared positions."""
         return _known(self.sum_d / self.compared) if self.compared else None
@@ -146,12 +154,14 @@ class Summary:
             return None
         if self.sq_d == 0.0:
             return 0.0
-        return math.sqrt(self.sq_d / self.sq_reference) if self.sq_reference > 0.0 else None
+        if self.sq_reference < LEAST_SQUARE:
+            return None
+        return math.sqrt(self.sq_d) / math.sqrt(self.sq_reference)
 
     @property
     def angle(self) -> float | None:
         """Angle between model and reference in radians, [0, pi]; None where one is zero."""
-        if self.sq_model <= 0.0 or self.sq_reference <= 0.0 or not self._squares_hold:
+        if min(self.sq_model, self.sq_reference) < LEAST_SQUARE or not self._squares_hold:
             return None
         if self.sq_d == 0.0:
             return 0.0
@@ -165,7 +175,8 @@ class Summary:
         Only F64 values beyond about 1e150, or differences below 1e-150, bring it that far.
         """
         sums = (self.sq_d, self.sq_model, self.sq_reference, self.residual)
-        return all(map(math.isfinite, sums)) and (self.sq_d > 0.0 or self.max_abs == 0.0)
+        vanished = self.sq_d < LEAST_SQUARE and self.max_abs > 0.0
+        return all(map(math.isfinite, sums)) and not vanished
 
     @property
     def cosine(self) -> float | None:

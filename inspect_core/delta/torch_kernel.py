@@ -178,10 +178,10 @@ def _pooled(d: torch.Tensor, lost: torch.Tensor, heat: HeatRequest) -> HeatGrid:
         d, lost = d.cpu().double(), lost.cpu()
     pooling = heat.pooling
     place = torch.arange(heat.first, heat.first + d.numel(), device=d.device)
-    row_cell = torch.from_numpy(pooling.row_cell).to(d.device)
     inner = torch.from_numpy(pooling.column_edges[1:-1]).to(d.device)
     column = torch.bucketize(place % heat.columns, inner, right=True)
-    cell = row_cell[place // heat.columns] * pooling.columns + column
+    row = place // heat.columns * pooling.rows // pooling.matrix_rows
+    cell = row * pooling.columns + column
     size = pooling.rows * pooling.columns
     empty = torch.zeros(size, dtype=d.dtype, device=d.device)
     parts = [

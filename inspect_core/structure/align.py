@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from inspect_core.structure.build import ModuleFacts
+from inspect_core.structure.build import ModuleFacts, split_name
 from inspect_core.structure.prefixes import Renaming, renamings, sample
 from inspect_core.structure.tree import LeafSpec
 
@@ -164,7 +164,7 @@ def _paths(names: Iterable[str]) -> set[str]:
     """Every module path that the names spell, the root's included."""
     paths = {""}
     for name in names:
-        path = name.rpartition(".")[0]
+        path = split_name(name)[0]  # cut where the tree cuts: a name may have 60,000 parts
         while path not in paths:
             paths.add(path)
             path = path.rpartition(".")[0]

@@ -37,7 +37,7 @@ _LAYER_KEYS = ("layers", "layer", "depth", "depths", "blocks")
 _DROPPED = frozenset(
     {"auto_map", "quantization_config", "compression_config", "attn_implementation",
      "experts_implementation", "dtype", "torch_dtype", "use_kernels", "backbone",
-     "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs"}
+     "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs", "model_args"}
 )  # fmt: skip
 """Keys that can name code, kernels or weights to fetch, or that say nothing of modules."""
 
@@ -154,7 +154,7 @@ def _check_count(key: str, value: object) -> None:
         most = MOST_LAYERS
     elif "expert" in key:
         most = MOST_EXPERTS if key.startswith(("num", "n_", "moe_num")) else 0
-    elif key == "num_labels":
+    elif key in ("num_labels", "num_classes"):
         most = MOST_LABELS
     counts = list(value) if isinstance(value, list | tuple) else [value]
     if key.endswith("depths"):  # layers of each stage; other lists hold layer numbers

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from inspect_core.control import Control
 from inspect_core.errors import CheckpointError
+from inspect_core.work.listings import Opened
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
-    from inspect_core.work.listings import Uri
+    from inspect_core.work.listings import Source, Uri
 
 MOST_OPEN = 6
 """Checkpoints kept open; a large one's descriptions take some 100 MB."""
@@ -71,9 +72,22 @@ class JobContext:
         self._emit = emit
         self.control = control
 
-    def open(self, uri: "Uri") -> "Checkpoint":
-        """See `Context.open`."""
-        return self._shelf.checkpoint(uri)
+    def open(self, source: "Source") -> "Checkpoint":
+        """See `Context.open`.
+
+        Raises:
+            CheckpointError: it cannot be opened, or is not the one that was listed.
+        """
+        if not isinstance(source, Opened):
+            return self._shelf.checkpoint(source)
+        found = self._shelf.checkpoint(source.uri)
+        if found.identity != source.identity:
+            raise CheckpointError(
+                "the file changed since it was opened",
+                where=found.title,
+                hint="leave with q and open it again",
+            )
+        return found
 
     def comparer(self, device: str) -> "Comparer":
         """See `Context.comparer`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from inspect_core.control import Control
-from inspect_core.work.listings import Listing, PairListing, Uri, listing_of
+from inspect_core.work.listings import Listing, PairListing, Source, Uri, listing_of
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import SummaryRows
     from inspect_core.pairing import Pairing
+
+MOST_META_BYTES = 4 << 30
+"""A config whose model takes more than this to build without weights is a bomb."""
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -30,8 +33,8 @@ class Context(Protocol):
         """Polled between chunks; takes progress."""
         ...
 
-    def open(self, uri: Uri) -> "Checkpoint":
-        """The opened checkpoint of a uri, kept while its files stay the same."""
+    def open(self, source: Source) -> "Checkpoint":
+        """The opened checkpoint, kept while its files stay the same."""
         ...
 
     def comparer(self, device: str) -> "Comparer":
@@ -66,6 +69,11 @@ class Job(Protocol, Generic[R_co]):
         """Seconds after which the process that runs it is stopped; None for no limit."""
         ...
 
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes beyond which the process that runs it is stopped; None for no limit."""
+        ...
+
     def run(self, context: Context) -> R_co:
         """Do it."""
         ...
@@ -79,6 +87,7 @@ class OpenModel:
     needs_torch: bool = field(default=False, init=False)
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def about(self) -> str:
@@ -94,11 +103,12 @@ class OpenModel:
 class FindTypes:
     """Build the config's model on the meta device, and the tree again with its types."""
 
-    uri: Uri
+    model: Source
     bare_modules: bool = False
     needs_torch: bool = field(default=True, init=False)
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=60.0, init=False)
+    memory_limit: int | None = field(default=MOST_META_BYTES, init=False)
 
     @property
     def about(self) -> str:
@@ -109,7 +119,7 @@ class FindTypes:
         """See `Job.run`."""
         from inspect_core.structure.meta import facts_from_config
 
-        checkpoint = context.open(self.uri)
+        checkpoint = context.open(self.model)
         if checkpoint.config is None:
             return listing_of(checkpoint, note="no config.json: module types are not known")
         facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
@@ -123,6 +133,7 @@ class WarmUp:
     needs_torch: bool = field(default=False, init=False)
     background: bool = field(default=True, init=False)
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def about(self) -> str:
@@ -143,6 +154,7 @@ class FindDevice:
     needs_torch: bool = field(default=True, init=False)
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=60.0, init=False)
+    memory_limit: int | None = field(default=MOST_META_BYTES, init=False)
 
     @property
     def about(self) -> str:
@@ -160,11 +172,12 @@ class FindDevice:
 class PairUp:
     """Open the reference and pair its tensors with the model's."""
 
-    model: Uri
+    model: Source
     reference: Uri
     needs_torch: bool = field(default=False, init=False)
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def about(self) -> str:
@@ -175,10 +188,10 @@ class PairUp:
         """See `Job.run`."""
         reference = context.open(self.reference)
         matches = _pairing(context, self.model, self.reference).matches
-        return PairListing.of(reference.title, self.reference, matches, reference.warnings)
+        return PairListing.of(reference, matches)
 
 
-def _pairing(context: Context, model: Uri, reference: Uri) -> "Pairing":
+def _pairing(context: Context, model: Source, reference: Source) -> "Pairing":
     from inspect_core.pairing import pair_tensors
 
     return pair_tensors(context.open(model).tensors, context.open(reference).tensors)
@@ -205,13 +218,14 @@ class Sweep:
         background: whether it waits while somebody waits for another job.
     """
 
-    model: Uri
-    reference: Uri | None
+    model: Source
+    reference: Source | None
     device: str = "cpu"
     only: tuple[int, ...] | None = None
     done: frozenset[int] = frozenset()
     background: bool = True
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def needs_torch(self) -> bool:
@@ -288,8 +302,8 @@ class Inspect:
         device: where to compare.
     """
 
-    model: Uri
-    reference: Uri | None
+    model: Source
+    reference: Source | None
     name: str
     reference_name: str | None
     grid: tuple[int, int]
@@ -297,6 +311,7 @@ class Inspect:
     device: str = "cpu"
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def needs_torch(self) -> bool:
@@ -340,13 +355,14 @@ class InspectModule:
         device: where to compare.
     """
 
-    model: Uri
-    reference: Uri | None
+    model: Source
+    reference: Source | None
     names: tuple[tuple[str, str | None], ...]
     grid: tuple[int, int]
     device: str = "cpu"
     background: bool = field(default=False, init=False)
     time_limit: float | None = field(default=None, init=False)
+    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def needs_torch(self) -> bool:

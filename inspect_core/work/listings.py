@@ -16,6 +16,23 @@ Uri = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A checkpoint as it was when it was listed; jobs refuse another one in its place.
+
+    Attributes:
+        uri: what was opened.
+        identity: its files and their states then (`Checkpoint.identity`).
+    """
+
+    uri: Uri
+    identity: tuple[object, ...]
+
+
+Source = Uri | Opened
+"""A checkpoint as it is now, or as it was when it was listed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What opening a model tells: no tensor has been read.
 
@@ -30,6 +47,7 @@ class Listing:
         has_config: whether a config.json lies beside the files, so that types can be found.
         warnings: lines to show.
         note: where the module types come from, or why there are none.
+        identity: the files and their states.
     """
 
     uri: Uri
@@ -42,6 +60,12 @@ class Listing:
     has_config: bool
     warnings: tuple[str, ...]
     note: str = ""
+    identity: tuple[object, ...] = ()
+
+    @property
+    def opened(self) -> Opened:
+        """What further jobs should open."""
+        return Opened(self.uri, self.identity)
 
 
 def listing_of(
@@ -76,6 +100,7 @@ def listing_of(
         has_config=checkpoint.config is not None,
         warnings=checkpoint.warnings,
         note=note,
+        identity=checkpoint.identity,
     )
 
 
@@ -93,6 +118,7 @@ class PairListing:
         renamed: tensor -> its partner's name, where that is not its own.
         removed: names that only the reference has.
         warnings: the reference's own warnings.
+        identity: the reference's files and their states.
     """
 
     title: str
@@ -104,11 +130,15 @@ class PairListing:
     renamed: dict[int, str]
     removed: list[str]
     warnings: tuple[str, ...]
+    identity: tuple[object, ...] = ()
+
+    @property
+    def opened(self) -> Opened:
+        """What further jobs should open as the reference."""
+        return Opened(self.uri, self.identity)
 
     @classmethod
-    def of(
-        cls, title: str, uri: Uri, matches: "Sequence[Match]", warnings: tuple[str, ...]
-    ) -> "PairListing":
+    def of(cls, reference: "Checkpoint", matches: "Sequence[Match]") -> "PairListing":
         """The columns of a pairing's matches."""
         statuses: dict[str, int] = {}
         reasons: dict[str, int] = {}
@@ -125,8 +155,8 @@ class PairListing:
             status.append(statuses.setdefault(match.status, len(statuses)))
             reason.append(reasons.setdefault(match.reason, len(reasons)))
         return cls(
-            title, uri, list(statuses), bytes(status), list(reasons), reason, renamed, removed,
-            warnings,
+            reference.title, reference.uri, list(statuses), bytes(status), list(reasons), reason,
+            renamed, removed, reference.warnings, reference.identity,
         )  # fmt: skip
 
     def status_of(self, tensor: int) -> str:

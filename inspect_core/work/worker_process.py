@@ -142,7 +142,7 @@ class WorkerProcess:
                     ticket = self._open.get(number)
                     if ticket is not None and not ticket.future.cancelled():
                         (ticket.on_part if kind == "part" else ticket.on_progress)(payload)
-        except (EOFError, OSError, ValueError):
+        except Exception:  # whatever ended the conversation, the jobs must hear of it
             self._bury(process)
 
     def _bury(self, process: "subprocess.Popen[bytes]") -> None:
@@ -175,12 +175,30 @@ class WorkerProcess:
             with self._guard:
                 now = time.monotonic()
                 late = [reason for limit, reason in self._deadlines.values() if now > limit]
+                late += self._over_memory(process.pid)
                 if self._open and now - self._heard > HANG_SECONDS:
                     late.append(f"no sign of life for {HANG_SECONDS:.0f} s")
                 if late and self._process is process:
                     self._reason = late[0]
                     process.kill()
                     return
+
+    def _over_memory(self, pid: int) -> list[str]:
+        """Why the process holds too much memory for one of its jobs; empty if it does not."""
+        limits = [ticket.job.memory_limit for ticket in self._open.values()]
+        least = min((limit for limit in limits if limit is not None), default=None)
+        if least is None or _resident_bytes(pid) <= least:
+            return []
+        return [f"it took more than {least / 1e9:.0f} GB of memory"]
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory that a process holds; 0 where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/statm") as statm:  # noqa: PTH123 - several times a second
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _write(process: "subprocess.Popen[bytes]", outbox: "SimpleQueue[Any]") -> None:
@@ -195,7 +213,9 @@ def _cause(status: int) -> str:
     if status == -signal.SIGKILL:
         return "it was killed (out of memory?)"
     if status < 0:
-        return f"it was ended by {signal.Signals(-status).name}"
+        # Real-time signals have numbers but no names.
+        names = {known.value: known.name for known in signal.Signals}
+        return f"it was ended by {names.get(-status, f'signal {-status}')}"
     return f"it ended with status {status}"
 
 

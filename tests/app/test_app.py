@@ -601,5 +601,28 @@ async def test_the_palette_knows_the_commands(tmp_path):
         await run.pilot.pause()
         await run.press(*"warnings")
         await run.shows("Everything to know about both checkpoints")
-        await run.press("enter", "enter")
+        await run.press("enter")
         await run.shows("nothing to warn of")
+
+
+async def test_a_module_with_tensors_that_cannot_be_compared_is_not_the_same(tmp_path):
+    ones = np.ones((4, 4), np.float32)
+    base = small(tmp_path, "base", **{"blk.a": ones, "blk.c": np.ones((3, 4), np.float32)})
+    model = small(tmp_path, **{"blk.a": ones, "blk.b": ones, "blk.c": ones})
+    async with running(model, base) as run:
+        change = run.app.session.change(run.tree.outline.root)
+        assert change.status == "partial"
+        assert "2 of its tensors cannot be compared" in change.note
+        await run.shows("!")
+
+
+async def test_a_model_replaced_while_open_is_refused(tmp_path):
+    base = small(tmp_path, "base", **{"a.w": np.ones((2, 2), np.float32)})
+    values = {"a.w": np.ones((2, 2), np.float32), "b.x": np.ones((2, 2), np.float32)}
+    async with running(small(tmp_path, **values)) as run:
+        small(tmp_path, **{"b.x": values["b.x"]})
+        run.app.comparison.start(base)
+        await run.shows("the file changed since it was opened")
+        assert run.app.session.pairs is None
+        await run.inspect("a.w")
+        await run.until(lambda: "the file changed" in " ".join(run.detail.split()))

@@ -11,7 +11,7 @@ from delta_made import assert_close, assert_identical, chunk_of, encode, exact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.delta.kernel import CpuKernel
+from inspect_core.delta.kernel import Chunk, CpuKernel
 from inspect_core.delta.summary import (
     COUNTS,
     HISTOGRAM_BINS,
@@ -252,3 +252,23 @@ def test_squares_that_leave_the_range_of_float64_are_not_numbers():
                    sq_reference=1.0, dot=1.0, max_abs=1e-200)  # fmt: skip
     assert (tiny.l2, tiny.rel_l2, tiny.angle) == (None, None, None)
     assert tiny.mean_abs == 1e-200
+
+
+@pytest.mark.parametrize(
+    ("model", "reference", "undefined"),
+    [
+        ([1.7e308, 1.0], [-1.7e308, 1.0], ("largest", "l2", "rel_l2", "angle", "mean_abs")),
+        ([1.0, 1e-165], [2e-162, 1.5e-162], ("rel_l2", "angle")),
+        ([1.5e-162] * 1000 + [2e-162], [0.0] * 1001, ("l2", "rel_l2", "angle")),
+        ([3e-162, 1e-162], [1e-162, 3e-162], ("l2", "rel_l2", "angle", "cosine")),
+    ],
+)
+def test_numbers_at_the_ends_of_float64_are_none_and_not_wrong(model, reference, undefined):
+    a, b = np.array(model), np.array(reference)
+    chunk = Chunk(a.view(np.uint8), "F64", b.view(np.uint8), "F64", a.size)
+    summary, _ = CpuKernel().compare(chunk, False, None)
+    for name in ("largest", "mean_abs", "l2", "rel_l2", "angle", "cosine"):
+        value = getattr(summary, name)
+        assert value is None or math.isfinite(value)
+        if name in undefined:
+            assert value is None, name

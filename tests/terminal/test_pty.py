@@ -148,7 +148,7 @@ def test_the_demo_opens_answers_keys_and_leaves_as_it_came(terminal, size):
     app.keys("\x1b")
     app.settle()
     app.keys("?")
-    app.until("lamella shows a checkpoint")
+    app.until("lamella: a checkpoint as a folded tree")
     app.keys("\x1b")
     app.settle()
     app.keys("q")

@@ -19,6 +19,7 @@ class Probe:
     background: bool = False
     needs_torch: bool = False
     time_limit: float | None = None
+    memory_limit: int | None = None
 
     @property
     def about(self) -> str:
@@ -72,6 +73,13 @@ class Probe:
             context.emit(done)
             time.sleep(0.01)
         return "finished"
+
+    def hoard(self, context):
+        held = []
+        for _ in range(int(self.amount)):
+            held.append(bytearray(b"x") * (10 << 20))
+            time.sleep(0.01)
+        time.sleep(20)
 
     def sleep(self, context):
         """Deaf to cancelling, as a call into a library is."""

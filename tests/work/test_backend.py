@@ -6,9 +6,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from probe_jobs import Probe
+from safetensors.numpy import save_file
 
 from inspect_core.errors import Cancelled, LamellaError
 from inspect_core.work import worker_process
@@ -252,3 +254,36 @@ def test_types_come_from_the_config_in_the_torch_worker(workers):
     assert listing.tree.root.type == "LlamaForCausalLM"
     assert listing.tree.tied == {"lm_head.weight": "model.embed_tokens.weight"}
     assert sorted(listing.tree.order) == list(range(74))
+
+
+def test_a_job_over_its_memory_limit_is_stopped(workers):
+    with pytest.raises(WorkerDied, match="it took more than 1 GB of memory"):
+        workers.submit(Probe("hoard", 200, memory_limit=10**9)).result(30)
+    assert workers.submit(Probe("answer", 2)).result(30) == 2
+
+
+def test_a_worker_ended_by_a_signal_without_a_name_fails_its_jobs(workers):
+    started = threading.Event()
+    ticket = workers.submit(Probe("steps", 100_000), on_part=lambda _: started.set())
+    assert started.wait(30)
+    os.kill(workers.pids[0], 36)
+    with pytest.raises(WorkerDied, match="it was ended by signal 36"):
+        ticket.result(10)
+
+
+def test_a_file_replaced_after_it_was_listed_is_refused(backend, tmp_path):
+    path, other = tmp_path / "model.safetensors", tmp_path / "other.safetensors"
+    ones, twos = np.ones((2, 2), np.float32), np.full((2, 2), 2, np.float32)
+    save_file({"a.w": ones, "b.x": twos}, path)
+    listing = backend.submit(OpenModel(str(path))).result(60)
+    pairs = backend.submit(PairUp(listing.opened, str(path))).result(60)
+    save_file({"b.x": twos}, other)
+    other.replace(path)
+    for job in (
+        PairUp(listing.opened, str(path)),
+        Sweep(listing.opened, pairs.opened),
+        Inspect(listing.opened, None, "a.w", None, (4, 4)),
+        FindTypes(listing.opened),
+    ):
+        with pytest.raises(LamellaError, match="the file changed since it was opened"):
+            backend.submit(job).result(60)

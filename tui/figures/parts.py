@@ -96,7 +96,7 @@ def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines
         rows = [
             ("relative L2", number(summary.rel_l2)),
             ("mean |d|", number(summary.mean_abs)),
-            ("max |d|", number(summary.max_abs if summary.compared else None)),
+            ("max |d|", number(summary.largest)),
             ("L2", number(summary.l2)),
             ("cosine", _cosine(summary.cosine)),
             ("angle", f"{number(summary.angle)} rad"),
@@ -107,7 +107,7 @@ def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines
             ("mean", number(summary.mean)),
             ("std", number(summary.std)),
             ("mean |w|", number(summary.mean_abs)),
-            ("max |w|", number(summary.max_abs if summary.compared else None)),
+            ("max |w|", number(summary.largest)),
             ("L2", number(summary.l2)),
             ("not zero", percent(summary.changed_fraction)),
         ]

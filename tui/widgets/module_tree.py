@@ -274,15 +274,14 @@ class ModuleTreeView(ScrollView, can_focus=True):
             "none": ("", ""),
             "pending": ("", ""),
             "same": ("0", glyphs.same),
+            "partial": ("0", glyphs.note),
             "new": ("new", glyphs.new),
             "mismatch": ("shape", glyphs.note),
             "unsupported": ("dtype", glyphs.note),
             "changed": (fmt.number(change.value), self._bar(change.value)),
         }[change.status]
         mark = glyphs.note if change.note else " "
-        style = {"same": "same", "new": "note", "mismatch": "note", "unsupported": "note"}.get(
-            change.status, "module"
-        )
+        style = {"same": "same", "changed": "module"}.get(change.status, "note")
         numbers = [
             Segment(f" {mark}", styles["note"]),
             Segment(glyph if total else " ", styles[state]),
