@@ -2,7 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 
 DARK = "lamella-dark"
 LIGHT = "lamella-light"
@@ -46,8 +46,7 @@ def load_theme(name: str) -> ThemeFile:
         FileNotFoundError: there is none of that name.
         ValueError: the file is not a theme.
     """
-    text = resources.files("themes").joinpath(f"{name}.toml").read_text("utf-8")
-    return parse_theme(name, text)
+    return parse_theme(name, (Path(__file__).parent / f"{name}.toml").read_text("utf-8"))
 
 
 def parse_theme(name: str, text: str) -> ThemeFile:

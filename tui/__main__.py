@@ -1,5 +1,6 @@
 """Where `lamella` begins: for the app, the worker starts while the rest is imported."""
 
+import gc
 import sys
 
 PRINTS = frozenset({"tree", "diff", "-h", "--help", "--version"})
@@ -10,6 +11,9 @@ def main() -> None:
     """Run the command line."""
     try:
         if sys.argv[1:2] and sys.argv[1] not in PRINTS and sys.stdout.isatty():
+            # A collector that runs during start-up finds nothing and costs the first frame
+            # some 30 ms; the app turns it on again once the tree is on show.
+            gc.disable()
             from tui.launch import start_worker
 
             start_worker()

@@ -51,6 +51,9 @@ from tui.session import Session, keep_matching
 from tui.theme import textual_theme
 from tui.widgets.detail import DetailView
 
+FIRST_PAINT_SECONDS = 0.05
+"""What the first rows do not need waits so long after they are made."""
+
 TIMED = ("sweep", "some", "inspect")
 """Roles whose progress is shown: somebody waits for them."""
 
@@ -86,7 +89,7 @@ def _import_ahead() -> None:
 
 
 def _collect_again() -> None:
-    """Turn the garbage collector on; it was off for the first frame (see `launch`)."""
+    """Turn the garbage collector on; it was off for the first frame (see `__main__`)."""
     gc.enable()
     gc.freeze()
 
@@ -183,7 +186,8 @@ class LamellaApp(App[None]):
         tree_view.show(Outline(listing.tree), clean(listing.title, 60))
         self.say_ready()
         self.show_title()
-        self.call_after_refresh(self._after_first_rows)
+        # Later by a blink: imports and new processes would compete with the first paint.
+        self.set_timer(FIRST_PAINT_SECONDS, self._after_first_rows)
 
     def _after_first_rows(self) -> None:
         """What would only delay the first rows: types, kernels, the reference."""

@@ -1,7 +1,6 @@
 """Starting the app: the worker first, so that it is up while Textual is imported."""
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -59,9 +58,6 @@ def launch(
             ascii_only=ascii_only,
             colorless="NO_COLOR" in os.environ,
         )
-        # A collector that runs during start-up finds nothing and costs the first frame 30 ms;
-        # the app turns it on again once the tree is on show.
-        gc.disable()
         app = LamellaApp(options, backend, opening)
         with _terminal_restored():
             app.run()

@@ -79,7 +79,7 @@ class Job(Protocol, Generic[R_co]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OpenModel:
     """Read the headers and build the tree from names."""
 
@@ -99,7 +99,7 @@ class OpenModel:
         return listing_of(context.open(self.uri))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FindTypes:
     """Build the config's model on the meta device, and the tree again with its types."""
 
@@ -126,7 +126,7 @@ class FindTypes:
         return listing_of(checkpoint, facts, note, self.bare_modules)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WarmUp:
     """Compile or load the CPU kernel before somebody waits for it."""
 
@@ -147,7 +147,7 @@ class WarmUp:
         warm_up()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FindDevice:
     """Ask torch for the best device."""
 
@@ -168,7 +168,7 @@ class FindDevice:
         return best_device()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PairUp:
     """Open the reference and pair its tensors with the model's."""
 
@@ -197,7 +197,7 @@ def _pairing(context: Context, model: Source, reference: Source) -> "Pairing":
     return pair_tensors(context.open(model).tensors, context.open(reference).tensors)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SweepPart:
     """Summaries of some tensors: their indices in the listing, and one row each."""
 
@@ -205,7 +205,7 @@ class SweepPart:
     rows: "SummaryRows"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sweep:
     """Summarise many tensors; parts of the result come as they are ready.
 
@@ -269,7 +269,7 @@ class Sweep:
         return len(wanted)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TensorDetail:
     """One tensor in full.
 
@@ -288,7 +288,7 @@ class TensorDetail:
     view: "MatrixView"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Inspect:
     """Compare one tensor with its partner (or with zeros) and pool it to a grid.
 
@@ -343,7 +343,7 @@ class Inspect:
         return TensorDetail(self.name, self.reference_name, summary, heat, view)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class InspectModule:
     """Inspect the few tensors of a module, each on a grid of its own.
 

@@ -15,7 +15,7 @@ Uri = str | tuple[str, ...]
 """What names a model: a file, a folder, a pattern, `org/name`, or several files."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opened:
     """A checkpoint as it was when it was listed; jobs refuse another one in its place.
 
@@ -32,7 +32,7 @@ Source = Uri | Opened
 """A checkpoint as it is now, or as it was when it was listed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Listing:
     """What opening a model tells: no tensor has been read.
 
@@ -104,7 +104,7 @@ def listing_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PairListing:
     """Which tensor of the reference answers which of the model, as columns.
 
