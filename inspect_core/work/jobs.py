@@ -4,8 +4,9 @@ A job opens what it names (opened checkpoints are kept by the process that runs 
 its control between chunks, and returns small results. Nothing heavy is imported here.
 """
 
+from abc import ABC, abstractmethod
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from inspect_core.control import Control
@@ -46,48 +47,47 @@ class Context(Protocol):
         ...
 
 
-class Job(Protocol, Generic[R_co]):
-    """A unit of work."""
+class Job(ABC, Generic[R_co]):
+    """A unit of work: a frozen dataclass of its parameters.
+
+    Attributes:
+        about: what it is doing, for messages: `reading layer.5`.
+        device: where it computes; anything but the CPU needs torch.
+        background: whether it waits while somebody waits for another job.
+        time_limit: seconds after which the process that runs it is stopped; None for no limit.
+        memory_limit: bytes beyond which that process is stopped; None for no limit.
+    """
+
+    device: str = "cpu"
+    background: bool = False
+    time_limit: float | None = None
+    memory_limit: int | None = None
 
     @property
+    @abstractmethod
     def about(self) -> str:
-        """What it is doing, for messages: `reading layer.5`."""
-        ...
+        """See the class."""
 
     @property
     def needs_torch(self) -> bool:
         """Whether it runs in the process that has torch."""
-        ...
+        return self.device != "cpu"
 
-    @property
-    def background(self) -> bool:
-        """Whether it waits while somebody waits for another job."""
-        ...
-
-    @property
-    def time_limit(self) -> float | None:
-        """Seconds after which the process that runs it is stopped; None for no limit."""
-        ...
-
-    @property
-    def memory_limit(self) -> int | None:
-        """Bytes beyond which the process that runs it is stopped; None for no limit."""
-        ...
-
+    @abstractmethod
     def run(self, context: Context) -> R_co:
-        """Do it."""
-        ...
+        """Do it.
+
+        Raises:
+            Cancelled: the context's control was cancelled.
+            LamellaError: it cannot be done; the text is for people.
+        """
 
 
 @dataclass(frozen=True)
-class OpenModel:
+class OpenModel(Job[Listing]):
     """Read the headers and build the tree from names."""
 
     uri: Uri
-    needs_torch: bool = field(default=False, init=False)
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def about(self) -> str:
@@ -100,15 +100,14 @@ class OpenModel:
 
 
 @dataclass(frozen=True)
-class FindTypes:
+class FindTypes(Job[Listing]):
     """Build the config's model on the meta device, and the tree again with its types."""
 
     model: Source
     bare_modules: bool = False
-    needs_torch: bool = field(default=True, init=False)
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=60.0, init=False)
-    memory_limit: int | None = field(default=MOST_META_BYTES, init=False)
+    needs_torch = True
+    time_limit = 60.0
+    memory_limit = MOST_META_BYTES
 
     @property
     def about(self) -> str:
@@ -127,13 +126,10 @@ class FindTypes:
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Job[None]):
     """Compile or load the CPU kernel before somebody waits for it."""
 
-    needs_torch: bool = field(default=False, init=False)
-    background: bool = field(default=True, init=False)
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
+    background = True
 
     @property
     def about(self) -> str:
@@ -148,13 +144,12 @@ class WarmUp:
 
 
 @dataclass(frozen=True)
-class FindDevice:
+class FindDevice(Job[str]):
     """Ask torch for the best device."""
 
-    needs_torch: bool = field(default=True, init=False)
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=60.0, init=False)
-    memory_limit: int | None = field(default=MOST_META_BYTES, init=False)
+    needs_torch = True
+    time_limit = 60.0
+    memory_limit = MOST_META_BYTES
 
     @property
     def about(self) -> str:
@@ -169,15 +164,11 @@ class FindDevice:
 
 
 @dataclass(frozen=True)
-class PairUp:
+class PairUp(Job[PairListing]):
     """Open the reference and pair its tensors with the model's."""
 
     model: Source
     reference: Uri
-    needs_torch: bool = field(default=False, init=False)
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
 
     @property
     def about(self) -> str:
@@ -206,7 +197,7 @@ class SweepPart:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Job[int]):
     """Summarise many tensors; parts of the result come as they are ready.
 
     Attributes:
@@ -224,13 +215,6 @@ class Sweep:
     only: tuple[int, ...] | None = None
     done: frozenset[int] = frozenset()
     background: bool = True
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
-
-    @property
-    def needs_torch(self) -> bool:
-        """See `Job.needs_torch`."""
-        return self.device != "cpu"
 
     @property
     def about(self) -> str:
@@ -289,7 +273,7 @@ class TensorDetail:
 
 
 @dataclass(frozen=True)
-class Inspect:
+class Inspect(Job[TensorDetail]):
     """Compare one tensor with its partner (or with zeros) and pool it to a grid.
 
     Attributes:
@@ -309,14 +293,6 @@ class Inspect:
     grid: tuple[int, int]
     slice_index: int = 0
     device: str = "cpu"
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
-
-    @property
-    def needs_torch(self) -> bool:
-        """See `Job.needs_torch`."""
-        return self.device != "cpu"
 
     @property
     def about(self) -> str:
@@ -344,7 +320,7 @@ class Inspect:
 
 
 @dataclass(frozen=True)
-class InspectModule:
+class InspectModule(Job[tuple[TensorDetail, ...]]):
     """Inspect the few tensors of a module, each on a grid of its own.
 
     Attributes:
@@ -360,14 +336,6 @@ class InspectModule:
     names: tuple[tuple[str, str | None], ...]
     grid: tuple[int, int]
     device: str = "cpu"
-    background: bool = field(default=False, init=False)
-    time_limit: float | None = field(default=None, init=False)
-    memory_limit: int | None = field(default=None, init=False)
-
-    @property
-    def needs_torch(self) -> bool:
-        """See `Job.needs_torch`."""
-        return self.device != "cpu"
 
     @property
     def about(self) -> str:
