@@ -122,6 +122,7 @@ class LamellaApp(App[None]):
         self.comparison = Comparison(self, options.reference)
         self._opening = opening
         self._query = ""
+        self._bare_modules = False
         self._asked = ""
         self._problem = ""
         self.register_theme(textual_theme(options.theme))
@@ -196,7 +197,7 @@ class LamellaApp(App[None]):
         if listing is None:
             return
         if listing.has_config:
-            self.desk.submit("types", FindTypes(listing.opened))
+            self.desk.submit("types", FindTypes(listing.opened, self._bare_modules))
         self.desk.submit("warm", WarmUp())
         self.run_worker(_import_ahead, thread=True, group="imports")
         if self.options.device == "auto" and gpu_likely():
@@ -376,6 +377,16 @@ class LamellaApp(App[None]):
         self.inspector.tree_view.changes_arrived()
         self.show_title()
         self.detail.draw()
+
+    def action_bare_modules(self) -> None:
+        """Show modules without parameters (dropouts, activations), or hide them again."""
+        listing = self.session.listing
+        if listing is None or not listing.has_config:
+            self.notify("without a config.json only modules with parameters are known")
+            return
+        self._bare_modules = not self._bare_modules
+        self.inspector.status.say("building the tree again")
+        self.desk.submit("types", FindTypes(listing.opened, self._bare_modules))
 
     def action_show_warnings(self) -> None:
         """Show all warnings."""

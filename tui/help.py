@@ -12,6 +12,7 @@ lamella: a checkpoint as a folded tree, and what changed in it
   r                   choose a reference to compare with
   m                   next metric
   [ ]                 other slice of a 3-D weight
+  b                   show modules without parameters, or not
   w                   warnings
   ctrl+p              all commands
   q                   quit
@@ -40,6 +41,7 @@ COMMANDS = (
     ("Compare with another reference", "Ask for a checkpoint to compare with", "app.ask_reference"),
     ("Next metric", "Relative L2, mean |d|, max |d|, L2, angle, ...", "app.next_metric"),
     ("Filter by name", "Keep the rows whose names hold all words", "screen.filter"),
+    ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),
     ("What the screen says", "Keys, marks and numbers", "app.help"),
 )

@@ -626,3 +626,16 @@ async def test_a_model_replaced_while_open_is_refused(tmp_path):
         assert run.app.session.pairs is None
         await run.inspect("a.w")
         await run.until(lambda: "the file changed" in " ".join(run.detail.split()))
+
+
+async def test_modules_without_parameters_are_on_a_switch(tmp_path):
+    async with running(demo_pair()[1]) as run:
+        await run.shows("LlamaForCausalLM")
+        await run.until(lambda: not run.app.desk.busy("types"))
+        await run.go_to("model.layers.0.mlp")
+        await run.press("right")
+        assert not any("act_fn" in path for path in run.paths)
+        await run.press("b")
+        await run.until(lambda: any("act_fn" in path for path in run.paths))
+        await run.press("b")
+        await run.until(lambda: not any("act_fn" in path for path in run.paths))

@@ -43,6 +43,7 @@ class InspectorScreen(Screen[None]):
             id="screen.reference",
             tooltip="Compare with another checkpoint",
         ),
+        Binding("b", "app.bare_modules", "bare modules", id="screen.bare", show=False),
         Binding("w", "app.show_warnings", "warnings", id="screen.warnings", show=False),
         Binding(
             "right_square_bracket",
