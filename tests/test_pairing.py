@@ -1,7 +1,5 @@
 """Every tensor gets one partner or a reason."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -175,15 +173,12 @@ def test_a_checkpoint_pairs_with_itself(model: Side) -> None:
     assert all(m.model == m.reference for m in pairing.matches)
 
 
-def test_linear_time() -> None:
+def test_a_very_large_pair() -> None:
     names = [f"layers.{n // 2000}.experts.{n % 2000}.weight" for n in range(200_000)]
     model, reference = side(*(f"model.{name}" for name in names)), side(*names)
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        assert len(pair_tensors(model, reference).matches) == 200_000
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 2.5, "about 0.5 s"
+    matches = pair_tensors(model, reference).matches
+    assert len(matches) == 200_000
+    assert {match.status for match in matches} == {"pair"}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Folding has none of the failure modes of the trees it took the idea from."""
 
 import re
-import time
 
 import pytest
 import torch
@@ -231,21 +230,20 @@ def experts(layers: int, width: int) -> list[str]:
     ]
 
 
-def test_linear_time() -> None:
-    def seconds(layers: int) -> float:
+def test_a_larger_mixture_of_experts_is_no_larger_tree() -> None:
+    def tree_of(layers: int) -> ModuleTree:
         names = experts(layers, 256)
         specs = [W if "down" in name else LeafSpec("BF16", (8, 4)) for name in names]
         specs[-1] = specs[-1]._replace(frozen=True)
-        start = time.perf_counter()
         tree = build_tree(names, specs)
         folded = at(tree, "model.layers").groups
         assert [group.label for group in folded] == [f"0-{layers - 2}", str(layers - 1)]
         assert labels(at(tree, f"model.layers.{layers - 1}.mlp.experts")) == ["0-254", "255"]
-        return time.perf_counter() - start
+        return tree
 
-    small, large = (min(seconds(layers) for _ in range(3)) for layers in (15, 60))
-    assert large < 2.5, "60 layers of 256 experts take about 0.25 s"
-    assert large < 4 * 3 * small + 0.1
+    small, large = tree_of(15), tree_of(60)
+    assert len(small.module_type) == len(large.module_type) < 20
+    assert len(large.order) == 4 * len(small.order)
 
 
 def test_types_refine_a_fold_of_names() -> None:
