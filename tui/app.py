@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -50,6 +51,9 @@ from tui.screens.text import TextScreen
 from tui.session import Session, keep_matching
 from tui.theme import textual_theme
 from tui.widgets.detail import DetailView
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread of the app keeps the interpreter while another wants it."""
 
 FIRST_PAINT_SECONDS = 0.05
 """What the first rows do not need waits so long after they are made."""
@@ -132,6 +136,9 @@ class LamellaApp(App[None]):
     def on_mount(self) -> None:
         """Show the frame and open the model."""
         self.theme = self.options.theme.name
+        # The event loop shares the interpreter with the thread that draws: with Python's own
+        # 5 ms it would wait that long at each of its many small system calls.
+        sys.setswitchinterval(SWITCH_SECONDS)
         if not self.is_headless:
             # A plain SIGTERM would leave the alternate screen and mouse reports on.
             for number in (signal.SIGTERM, signal.SIGHUP):

@@ -11,6 +11,8 @@ from tui.session import Session
 if TYPE_CHECKING:
     from textual.strip import Strip
 
+    from inspect_core.delta.table import Place
+    from inspect_core.structure.overview import Section
     from inspect_core.structure.tree import LeafSpec
     from inspect_core.work.jobs import TensorDetail
 
@@ -28,6 +30,7 @@ class Drawing:
         self._palette = palette
         self._selected: tuple[Row | None, tuple[TensorDetail, ...]] = (None, ())
         self._message: tuple[str, list[str]] | None = None
+        self._kept_axes: tuple[Row, list[Section], list[list[Place]]] | None = None
 
     def select(self, row: Row | None, details: "tuple[TensorDetail, ...]" = ()) -> None:
         """What to draw from now on: a row, and what was computed of its tensors alone."""
@@ -161,15 +164,14 @@ class Drawing:
     def _overview(self, row: Row, width: int, height: int) -> "list[Strip]":
         import numpy as np
 
-        from inspect_core.structure.overview import overview
         from tui.figures.overview import overview_figure
 
-        sections = overview(row)
+        sections, places = self._axes(row)
         values = [
-            np.array(
-                [[self._session.value(at) for at in cells] for cells in section.cells], np.float64
-            ).reshape(len(section.kinds), len(section.columns))
-            for section in sections
+            np.array([self._session.value(where) for where in cells], np.float64).reshape(
+                len(section.kinds), len(section.columns)
+            )
+            for section, cells in zip(sections, places, strict=True)
         ]
         return overview_figure(
             clean(row.path) or clean(self._session.listing.title if self._session.listing else ""),
@@ -184,6 +186,27 @@ class Drawing:
             width,
             height,
         )
+
+    def _axes(self, row: Row) -> "tuple[list[Section], list[list[Place]]]":
+        """The sections of a row and where their cells' tensors are; kept while a sweep runs."""
+        import numpy as np
+
+        from inspect_core.structure.overview import overview
+
+        kept = self._kept_axes
+        if kept is not None and kept[0] is row:
+            return kept[1], kept[2]
+        sections = overview(row)
+        places: list[list[Place]] = [
+            [
+                slice(at[0], at[0] + 1) if len(at) == 1 else np.array(at, np.int64)
+                for cells in section.cells
+                for at in cells
+            ]
+            for section in sections
+        ]
+        self._kept_axes = (row, sections, places)
+        return sections, places
 
     def _kind(self, row: Row) -> str:
         times = f" {self._palette.glyphs.times}{row.count}" if row.count > 1 else ""

@@ -62,7 +62,7 @@ class Session:
     metric_key: str = "rel_l2"
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
-    _status: bytes | None = None  # of the pairs, by ordinal
+    _paired: "NDArray[np.bool_] | None" = None
     _changes: dict[Row, Change] = field(default_factory=dict)
     _places: dict[Row, "Place"] = field(default_factory=dict)
     _changes_version: int = -1
@@ -80,7 +80,7 @@ class Session:
             self.table = table.reordered(self._ordinals()[_order(listing.tree)])
         self.listing = listing
         self._ordinal_of = None
-        self._status = None
+        self._paired = None
         self._places.clear()
         self.version += 1
 
@@ -88,7 +88,7 @@ class Session:
         """A reference was opened (or taken away): nothing is compared yet."""
         self.pairs = pairs
         self.table = None
-        self._status = None
+        self._paired = None
         self.version += 1
 
     def put(self, part: "SweepPart") -> None:
@@ -125,13 +125,43 @@ class Session:
 
     def missing(self, row: Row) -> tuple[int, ...]:
         """Those tensors of a row that can be summarised and were not yet."""
-        seen = None if self.table is None else self.table.seen[self._ordinals()]
-        return tuple(
-            tensor
-            for tensor in self.tensors_of(row)
-            if (self.pairs is None or self.pairs.is_pair(tensor))
-            and (seen is None or not seen[tensor])
-        )
+        import numpy as np
+
+        tree = self.tree
+        assert tree is not None
+        where = self._place(row)
+        ordinals = np.arange(len(tree.order))[where][self._waiting(where)]
+        return tuple(_order(tree)[ordinals].tolist())
+
+    def _waiting(self, where: "Place") -> "NDArray[np.bool_]":
+        """Which tensors of a place can be summarised and were not yet."""
+        comparable = self._comparable()[where]
+        return comparable if self.table is None else comparable & ~self.table.seen[where]
+
+    def _comparable(self) -> "NDArray[np.bool_]":
+        """Which tensors, by ordinal, have something to be compared with."""
+        if self._paired is None:
+            import numpy as np
+
+            assert self.listing is not None
+            order = _order(self.listing.tree)
+            self._paired = np.ones(len(order), np.bool_)
+            if self.pairs is not None:
+                codes = np.frombuffer(self.pairs.status, np.uint8)[order]
+                pair = self.pairs.statuses.index("pair") if "pair" in self.pairs.statuses else 255
+                self._paired = codes == pair
+        return self._paired
+
+    def _place(self, row: Row) -> "Place":
+        """Where a row's tensors are in the table; kept, because a wide fold has many runs."""
+        where = self._places.get(row)
+        if where is None:
+            from inspect_core.delta.table import place
+
+            if len(self._places) > MOST_PLACES:
+                self._places.clear()
+            where = self._places[row] = place(spans(row))
+        return where
 
     @property
     def done(self) -> frozenset[int]:
@@ -165,25 +195,12 @@ class Session:
         """The merged summary of a row's tensors; None before any of them was compared."""
         if self.table is None:
             return None
-        where = self._places.get(row)
-        if where is None:
-            from inspect_core.delta.table import place
-
-            if len(self._places) > MOST_PLACES:
-                self._places.clear()
-            where = self._places[row] = place(spans(row))
+        where = self._place(row)
         return self.table.summary(where) if self.table.seen_in(where) else None
 
-    def value(self, ordinals: tuple[int, ...]) -> float:
+    def value(self, where: "Place") -> float:
         """The metric over some tensors; NaN where it is undefined or nothing was compared."""
-        if self.table is None or not ordinals:
-            return nan
-        where: Place = slice(ordinals[0], ordinals[0] + 1)
-        if len(ordinals) > 1:
-            import numpy as np
-
-            where = np.array(ordinals, np.int64)
-        if not self.table.seen_in(where):
+        if self.table is None or not self.table.seen_in(where):
             return nan
         value = self.metric.value(self.table.summary(where))
         return nan if value is None else value
@@ -205,35 +222,37 @@ class Session:
             return Change("none")
         summary = self.summary(row)
         if summary is None:
-            return Change(self._uncompared(spans(row)))
+            return Change(self._uncompared(row))
         note = self._odd_members(row) if isinstance(row, Branch) and row.folded else ""
         assert self.table is not None
-        lost = self.table.nonfinite_in(self._places[row])
+        lost = self.table.nonfinite_in(self._place(row))
         if lost:
             found = f"{lost} NaN or infinite, left out of the numbers"
             note = f"{found}; {note}" if note else found
-        if not self.table.changed_in(self._places[row]):
+        if not self.table.changed_in(self._place(row)):
             return self._unchanged(row, note)
         return Change("changed", self.metric.value(summary), note)
 
     def _unchanged(self, row: Row, note: str) -> Change:
         """A row of which nothing that was compared changed: the same only if that is all of it."""
         assert self.table is not None
-        left = row.width * row.count - self.table.seen_in(self._places[row])
+        where = self._place(row)
+        left = row.width * row.count - self.table.seen_in(where)
         if not left:
             return Change("same", 0.0, note)
-        if self.missing(row):
+        if self._waiting(where).any():
             return Change("pending")
         found = f"{left} of its tensors cannot be compared"
         return Change("partial", 0.0, f"{found}; {note}" if note else found)
 
-    def _uncompared(self, runs: list[tuple[int, int]]) -> str:
+    def _uncompared(self, row: Row) -> str:
+        import numpy as np
+
         assert self.pairs is not None and self.listing is not None
-        if self._status is None:
-            order = self.listing.tree.order
-            self._status = bytes(map(self.pairs.status.__getitem__, order))
-        codes = {code for start, stop in runs for code in set(self._status[start:stop])}
-        found = {self.pairs.statuses[code] for code in codes}
+        where = self._place(row)
+        status = np.frombuffer(self.pairs.status, np.uint8)
+        counts = np.bincount(status[_order(self.listing.tree)[where]])
+        found = {self.pairs.statuses[code] for code in np.flatnonzero(counts).tolist()}
         if "pair" in found:
             return "pending"
         for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
@@ -264,7 +283,8 @@ class Session:
         if self.table is None:
             return False
         total = row.width * row.count
-        return self.table.seen_in(spans(row)) == total or not self.missing(row)
+        where = self._place(row)
+        return self.table.seen_in(where) == total or not self._waiting(where).any()
 
     def _ordinals(self) -> "NDArray[np.int64]":
         """Ordinal of each tensor of the listing."""

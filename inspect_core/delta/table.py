@@ -73,8 +73,10 @@ class SummaryTable:
 
     def put(self, ordinals: NDArray[np.int64], rows: SummaryRows) -> None:
         """Take in the rows of some tensors."""
-        self.counts[:, ordinals] = rows.counts.T
-        self.sums[:, ordinals] = rows.sums.T
+        for field, values in zip(self.counts, rows.counts.T, strict=True):
+            field[ordinals] = values
+        for line, sums in zip(self.sums, rows.sums.T, strict=True):
+            line[ordinals] = sums
         self.seen[ordinals] = True
         self.apart[ordinals] = rows.apart
 
