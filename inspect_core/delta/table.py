@@ -23,6 +23,9 @@ PART_SECONDS = 0.1
 """How often a sweep sends what it has."""
 
 _SQ_D, _SQ_REFERENCE = SUMS.index("sq_d"), SUMS.index("sq_reference")
+MOST_ROWS = 2000
+"""Rows of one part: whoever takes it in should not notice."""
+
 _CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
 
@@ -177,7 +180,7 @@ def sweep_parts(
         tensors.append(wanted[number][0])
         held.append(summary)
         apart.append(pairs[number].model.dtype in INDEX_DTYPES)
-        if time.monotonic() - last > PART_SECONDS:
+        if time.monotonic() - last > PART_SECONDS or len(held) >= MOST_ROWS:
             yield tensors, SummaryRows.of(held, apart)
             tensors, held, apart, last = array("q"), [], [], time.monotonic()
     if held:
