@@ -334,8 +334,8 @@ class LamellaApp(App[None]):
         """Ask what to compare with; what was typed last is there to mend."""
         start = self._asked or str(self.comparison.reference or "")
         if not start and isinstance(self.options.model, str):
-            parent = Path(self.options.model).expanduser().parent
-            start = f"{parent}/" if parent.is_dir() else ""
+            # Whether it is there is for the completion to find out: this is the UI thread.
+            start = f"{Path(self.options.model).parent}/"
 
         def answered(path: str | None) -> None:
             if path:
