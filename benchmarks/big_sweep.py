@@ -17,7 +17,8 @@ from made_models import write_sparse
 
 from inspect_core.errors import Cancelled
 from inspect_core.work.backend import Workers
-from inspect_core.work.jobs import OpenModel, Sweep
+from inspect_core.work.jobs import OpenModel
+from inspect_core.work.sweep import Sweep
 
 EVERY = 256 << 20
 EXTENT = 1 << 20

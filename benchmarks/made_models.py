@@ -45,6 +45,24 @@ def mixture_of_experts(
     return tensors
 
 
+def dense(layers: int, side: int = 512) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Names and shapes of a dense decoder: nine tensors a layer and three outside."""
+    tensors: dict[str, tuple[str, tuple[int, ...]]] = {
+        "model.embed_tokens.weight": ("BF16", (32000, side))
+    }
+    for layer in range(layers):
+        prefix = f"model.layers.{layer}"
+        for part in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            tensors[f"{prefix}.self_attn.{part}.weight"] = ("BF16", (side, side))
+        for part in ("gate_proj", "up_proj", "down_proj"):
+            tensors[f"{prefix}.mlp.{part}.weight"] = ("BF16", (side, side))
+        for part in ("input_layernorm", "post_attention_layernorm"):
+            tensors[f"{prefix}.{part}.weight"] = ("BF16", (side,))
+    tensors["model.norm.weight"] = ("BF16", (side,))
+    tensors["lm_head.weight"] = ("BF16", (32000, side))
+    return tensors
+
+
 MODELS = {
     39: mixture_of_experts(4, 0),
     20_000: mixture_of_experts(26, 254),

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     import torch
 
     from inspect_core.checkpoint import open_checkpoint
+    from inspect_core.health.report import HealthReport, check
     from inspect_core.report import DiffReport, DiffSummary, TensorReport, diff, to_json
     from inspect_core.structure.tree import ModuleTree
 
 __all__ = [
     "DiffReport",
     "DiffSummary",
+    "HealthReport",
     "ModuleTree",
     "TensorReport",
+    "check",
     "diff",
     "module_tree",
     "open_checkpoint",
@@ -32,6 +35,8 @@ _HOMES = {
     "DiffSummary": "inspect_core.report",
     "ModuleTree": "inspect_core.structure.tree",
     "TensorReport": "inspect_core.report",
+    "HealthReport": "inspect_core.health.report",
+    "check": "inspect_core.health.report",
     "diff": "inspect_core.report",
     "open_checkpoint": "inspect_core.checkpoint",
     "to_json": "inspect_core.report",

@@ -35,6 +35,10 @@ class CheckpointError(LamellaError):
     """A checkpoint, or one of its files, cannot be used."""
 
 
+class FilesChanged(CheckpointError):  # noqa: N818 - it says what happened
+    """The files are no longer those that were opened; opening them again helps."""
+
+
 class UsageError(LamellaError):
     """What was asked for makes no sense for this model."""
 

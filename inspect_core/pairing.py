@@ -194,7 +194,7 @@ def _inexact(one: str, other: str) -> bool:
     )
 
 
-_WIDE_PARTNERS = frozenset({"I64", "U64", "F64", "F32", "BF16"})
+_WIDE_PARTNERS = frozenset({"I64", "U64", "F64", "F32", "BF16", "MXFP4"})
 
 
 def _sizes(info: TensorInfo) -> str:

@@ -1,34 +1,93 @@
-"""Draw the screenshots of the README from the running app:  make screenshots"""
+"""Draw the screenshots of the README from the running app:  make screenshots [NAME...]"""
 
 import asyncio
-import re
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.work.backend import Workers
-from themes import DARK, load_theme
+from themes import DARK, LIGHT, load_theme
 from tui.app import LamellaApp, Options
 from tui.demo import demo_pair
+from tui.export import screen_svg
+from tui.palette import Depth
 
 HERE = Path(__file__).parent / "screenshots"
-KEYS = ("down", "down", "down", "down", "right")
+FOLD = ("down", "down", "down", "down")
+PARAMETER = "model.layers.4.self_attn.v_proj.weight"
 
 
-async def draw(target: Path) -> None:
+@dataclass(frozen=True)
+class Scene:
+    """One picture.
+
+    Attributes:
+        keys: pressed once everything has settled.
+        size: columns and lines.
+        theme: name of a theme.
+        depth: colours of the terminal.
+        node: where the cursor begins.
+        model: what is opened; empty for the bundled pair.
+    """
+
+    keys: tuple[str, ...] = ()
+    size: tuple[int, int] = (120, 30)
+    theme: str = DARK
+    depth: Depth = Depth.TRUE
+    node: str | None = None
+    model: str = ""
+
+
+SCENES = {
+    "demo": Scene((*FOLD, "right")),
+    "light": Scene((*FOLD, "tab", "right", "right", "down"), theme=LIGHT),
+    "sixteen": Scene((*FOLD, "right"), depth=Depth.ANSI),
+    "narrow": Scene((*FOLD, "right", "s"), size=(80, 24)),
+    "parameter": Scene(("tab", "plus", "down", "right"), node=PARAMETER),
+    "error": Scene(model="model-00001-of-00002.safetensors"),
+}
+"""Name of the picture -> what it shows."""
+
+
+async def draw(name: str, scene: Scene) -> None:
+    """Run the app until it has settled, press the keys, and keep what it shows then."""
     base, model = demo_pair()
-    app = LamellaApp(Options(model, base, "cpu", load_theme(DARK)), Workers())
-    async with app.run_test(size=(120, 30)) as pilot:
-        while app.session.listing is None or app.desk.busy():
+    app = LamellaApp(
+        Options(
+            scene.model or model,
+            None if scene.model else base,
+            "cpu",
+            load_theme(scene.theme),
+            depth=scene.depth,
+            bookmark=scene.node,
+        ),
+        Workers(),
+    )
+    async with app.run_test(size=scene.size) as pilot:
+
+        async def settle() -> None:
+            await pilot.pause(0.5)
+            while app.desk.busy():
+                await pilot.pause(0.1)
+            await pilot.pause(0.5)
+
+        while app.session.listing is None and app.failure is None:
             await pilot.pause(0.1)
-        for key in KEYS:
+        await settle()
+        for key in scene.keys:
             await pilot.press(key)
-        while app.desk.busy():
-            await pilot.pause(0.1)
-        await pilot.pause(1.0)
-        picture = app.export_screenshot(title="lamella demo")
-        # Without the rules that would fetch a font from somewhere: any monospace one will do.
-        target.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL), "utf-8")
+            await settle()
+        picture = screen_svg(app.screen_lines(), "lamella demo" if not scene.model else "lamella")
+    (HERE / f"{name}.svg").write_text(picture, "utf-8")
+
+
+async def main(names: list[str]) -> None:
+    """Draw the pictures of these names, or all."""
+    HERE.mkdir(exist_ok=True)
+    for name in names or SCENES:
+        await draw(name, SCENES[name])
+        print(HERE / f"{name}.svg")
 
 
 if __name__ == "__main__":
-    HERE.mkdir(exist_ok=True)
-    asyncio.run(draw(HERE / "demo.svg"))
+    asyncio.run(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"torch", "transformers", "safetensors", "numba", "plotext", "numpy"}
+HEAVY = {"torch", "transformers", "safetensors", "numba", "plotext", "numpy", "gguf"}
 
 
 def loaded(code: str) -> set[str]:
@@ -53,4 +53,4 @@ def test_the_jobs_and_the_tree_load_nothing_heavy():
 def test_the_core_can_compare_without_torch_or_a_terminal():
     found = loaded("import inspect_core.delta.table, inspect_core.delta.compare")
     assert "numpy" in found
-    assert not found & {"torch", "transformers", "textual", "rich", "plotext"}
+    assert not found & {"torch", "transformers", "textual", "rich", "plotext", "gguf"}

@@ -186,6 +186,7 @@ def test_a_very_large_pair() -> None:
     [
         ("I64", "F64", "unsupported"), ("I64", "U64", "unsupported"), ("F32", "U64", "unsupported"),
         ("I64", "BF16", "unsupported"), ("I64", "I64", "pair"), ("I64", "I32", "pair"),
+        ("I64", "MXFP4", "unsupported"), ("F16", "Q4_K", "pair"), ("I64", "Q4_K", "pair"),
         ("U64", "U8", "pair"), ("F64", "F32", "pair"), ("I32", "F64", "pair"),
     ],
 )  # fmt: skip

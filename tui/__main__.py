@@ -3,7 +3,7 @@
 import gc
 import sys
 
-PRINTS = frozenset({"tree", "diff", "-h", "--help", "--version"})
+PRINTS = frozenset({"tree", "diff", "check", "-h", "--help", "--version"})
 """First words after which no app is opened."""
 
 

@@ -3,15 +3,20 @@
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from inspect_core.errors import LamellaError
 from inspect_core.text import clean
 
+if TYPE_CHECKING:
+    from tui.terminal import Look
+
 DEVICES = ("auto", "cpu", "cuda", "mps")
+COLORS = ("auto", "truecolor", "256", "16", "none")
 
 
 class _ReaderGone(Exception):  # noqa: N818 - click makes exit code 1 of a broken pipe
@@ -45,10 +50,11 @@ def cli() -> None:
     """Open MODEL as a coloured, folded tree, and see what fine-tuning changed in it.
 
     \b
-      lamella MODEL [--ref BASE]      the app
+      lamella MODEL [--ref BASE]      the app; --node PATTERN begins on a node
       lamella demo                    the app on a bundled pair, no network
       lamella tree MODEL              the folded tree, printed
       lamella diff BASE MODEL         what changed, printed
+      lamella check MODEL             what it is, and whether it is sound
 
     MODEL is a .safetensors file, a sharded folder, a quoted pattern, several files, or an
     org/name that is in the local Hugging Face cache. A folder that is named like a command
@@ -57,13 +63,32 @@ def cli() -> None:
 
 
 def _look(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Options of everything that draws."""
+    """Options of everything that draws; the command is given them as one `look`."""
+
+    @wraps(command)
+    def drawing(
+        *args: Any, theme: str | None, light: bool, ascii_only: bool, colors: str, **more: Any
+    ) -> Any:
+        from tui.terminal import Look
+
+        if light and theme is not None:
+            raise click.UsageError("--light is short for --theme lamella-light: give one of them.")
+        return command(*args, look=Look(theme, light, ascii_only, colors), **more)
+
     for option in (
         click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII alone."),
-        click.option("--light", is_flag=True, help="Colours for a light terminal."),
+        click.option(
+            "--colors",
+            type=click.Choice(COLORS),
+            default="auto",
+            show_default=True,
+            help="Colours of the terminal; auto asks COLORTERM, TERM and NO_COLOR.",
+        ),
+        click.option("--light", is_flag=True, help="Short for --theme lamella-light."),
+        click.option("--theme", metavar="NAME", help="Colours; a wrong NAME lists them."),
     ):
-        command = option(command)
-    return command
+        drawing = option(drawing)
+    return drawing
 
 
 _device = click.option(
@@ -82,21 +107,26 @@ def _uri(models: tuple[str, ...]) -> Any:
 @cli.command("open", hidden=True)
 @click.argument("model", nargs=-1, required=True)
 @click.option("--ref", "reference", metavar="BASE", help="Compare with this checkpoint.")
+@click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
 @_device
 @_look
 def open_app(
-    model: tuple[str, ...], reference: str | None, device: str, ascii_only: bool, light: bool
+    model: tuple[str, ...],
+    reference: str | None,
+    node: str | None,
+    device: str,
+    look: "Look",
 ) -> None:
     """Open the app on MODEL."""
     from tui.launch import launch
 
-    launch(_uri(model), reference, device, light, ascii_only)
+    launch(_uri(model), reference, device, look, bookmark=node)
 
 
 @cli.command("demo")
 @_device
 @_look
-def demo(device: str, ascii_only: bool, light: bool) -> None:
+def demo(device: str, look: "Look") -> None:
     """Open the app on the bundled pair.
 
     Without a terminal, print what it would show.
@@ -107,14 +137,14 @@ def demo(device: str, ascii_only: bool, light: bool) -> None:
     if sys.stdin.isatty() and sys.stdout.isatty():
         from tui.launch import launch
 
-        launch(model, base, device, light, ascii_only)
+        launch(model, base, device, look)
         return
     from tui.commands.diff import print_layers
     from tui.commands.tree import print_tree
 
-    print_tree(model, light=light, ascii_only=ascii_only)
+    print_tree(model, look=look)
     click.echo()
-    print_layers(base, model, device=device, light=light, ascii_only=ascii_only)
+    print_layers(base, model, device=device, look=look)
 
 
 @cli.command("tree")
@@ -130,8 +160,7 @@ def tree(
     bare: bool,
     depth: int | None,
     as_json: bool,
-    ascii_only: bool,
-    light: bool,
+    look: "Look",
 ) -> None:
     """Print the folded tree of MODEL: one row for all siblings of one structure.
 
@@ -163,8 +192,7 @@ def tree(
         bare=bare,
         depth=depth,
         as_json=as_json,
-        light=light,
-        ascii_only=ascii_only,
+        look=look,
     )
 
 
@@ -187,8 +215,7 @@ def diff(
     form: str,
     exit_code: bool,
     device: str,
-    ascii_only: bool,
-    light: bool,
+    look: "Look",
 ) -> None:
     """Print what changed from BASE to MODEL: d is MODEL - BASE.
 
@@ -213,10 +240,38 @@ def diff(
         node=node,
         sort=sort,
         device=device,
-        light=light,
-        ascii_only=ascii_only,
+        look=look,
     )
     if exit_code and not same:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command("check")
+@click.argument("model", nargs=-1, required=True)
+@click.option("--values/--no-values", default=True, help="Read every value, or headers only.")
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table")
+@_look
+def check(model: tuple[str, ...], values: bool, form: str, look: "Look") -> None:
+    """Say what MODEL is, and look for what is broken, missing or not a number.
+
+    Problems come first: missing or broken files, NaN, infinity, BOOL that is neither 0 nor 1.
+    Warnings want a look: odd files and configs, values near the limit of their dtype, an
+    adapter that was never trained. Notes are often as they should be: constant tensors.
+
+    \b
+    Exit code: 0 no problem, 1 problems, 2 it cannot be read at all.
+    --format json prints one object in ASCII, names exact:
+      model, title, kind, format, family, adapter, files, parameters, bytes, dtypes,
+      metadata, values_read, sound, counts,
+      findings   severity, kind, tensors, text
+      tensors    name, dtype, shape, numel, values: counts of nan, plus_inf, minus_inf,
+                 near_limit, odd_bools, and the finite low and high; null if not read
+    """  # noqa: D301
+    from tui.commands.check import print_check
+
+    as_json = form == "json"
+    sound = print_check(_uri(model), values=values, as_json=as_json, look=look)
+    if not sound:
         raise click.exceptions.Exit(1)
 
 

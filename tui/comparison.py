@@ -4,13 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
-from inspect_core.work.jobs import PairUp, Sweep
+from inspect_core.work.jobs import PairUp
 from inspect_core.work.listings import Uri
+from inspect_core.work.sweep import Sweep
 from inspect_core.work.ticket import WorkerDied
 from tui.messages import SweepArrived
 
 if TYPE_CHECKING:
     from tui.app import LamellaApp
+
+MOST_DEATHS = 3
+"""A sweep is given up when its worker died so often without a tensor done in between."""
 
 REFRESH_SECONDS = 0.25
 """While a sweep runs, the change column is painted again at most this often."""
@@ -22,18 +26,23 @@ class Comparison:
     Args:
         app: its timers, its desk, its session and its screen.
         reference: what to compare with, or None.
+
+    Attributes:
+        reference: what is compared with, or None.
+        wanted: the same, also while it could not be opened: a reload tries again.
     """
 
     def __init__(self, app: "LamellaApp", reference: Uri | None) -> None:
         self._app = app
         self._refreshing: Timer | None = None
-        self._retried = False
-        self.reference = reference
+        self._deaths = 0
+        self._done_at_death = -1
+        self.reference = self.wanted = reference
         app.session.expects_pairs = reference is not None
 
     def start(self, reference: Uri | None = None) -> None:
         """Open a reference, by default the one that was asked for; nothing without one."""
-        self.reference = reference or self.reference
+        self.reference = self.wanted = reference or self.wanted
         session, desk = self._app.session, self._app.desk
         if self.reference is not None and session.listing is not None:
             session.expects_pairs = True
@@ -41,30 +50,40 @@ class Comparison:
             # Summaries of values must not land among those of changes.
             desk.cancel("some")
             self._app.inspector.status.say("opening the reference")
-            desk.submit("pair", PairUp(session.listing.opened, self.reference))
+            generation = self._app.reloading.generation
+            desk.submit("pair", PairUp(session.listing.opened, self.reference, generation))
 
     def paired(self, pairs: Any) -> None:
         """The reference is open: compare everything."""
         self._app.session.pair(pairs)
         self._app.show_title()
-        self._retried = False
+        self._deaths, self._done_at_death = 0, -1
         self._sweep()
         self._app.detail.inspect()
 
     def not_paired(self) -> None:
-        """Another reference could not be opened: what was compared before still counts."""
+        """A reference could not be opened: what was compared before with another still counts."""
         pairs = self._app.session.pairs
         self.reference = pairs.uri if pairs is not None else None
         self._app.session.expects_pairs = pairs is not None
         if pairs is not None:
+            self.wanted = pairs.uri
             self._sweep()
         self._app.detail.inspect()
 
     def interrupted(self, error: BaseException) -> bool:
-        """A sweep failed: go on once if only its worker died. False if that is no help."""
-        if not isinstance(error, WorkerDied) or self._retried:
+        """A sweep failed: go on if only its worker died; False where something else was wrong."""
+        done = len(self._app.session.done)
+        self._deaths = self._deaths + 1 if done == self._done_at_death else 1
+        if not isinstance(error, WorkerDied):
             return False
-        self._retried = True
+        if self._deaths >= MOST_DEATHS:
+            self._app.problem = f"the sweep stopped, press R to go on: {error.what}"
+            self._app.say_ready()
+            return True
+        if self._done_at_death < 0:
+            self._app.warn(f"{error}. The sweep goes on.")
+        self._done_at_death = done
         self._sweep()
         return True
 
@@ -85,5 +104,6 @@ class Comparison:
         session = self._app.session
         if session.listing is not None and session.pairs is not None:
             model, reference = session.listing.opened, session.pairs.opened
-            job = Sweep(model, reference, self._app.device, done=session.done)
+            job = Sweep(model, reference, self._app.device, done=session.done, kept=True)
+            self._app.inspector.status.say("comparing")
             self._app.desk.submit("sweep", job)

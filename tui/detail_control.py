@@ -1,5 +1,6 @@
 """What the detail pane shows: it follows the cursor, asks for numbers, and has them drawn."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,15 @@ from textual.timer import Timer
 
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
-from inspect_core.work.jobs import Inspect, InspectModule, Sweep
+from inspect_core.work.inspections import Inspect, InspectModule, ZoomIn
+from inspect_core.work.sweep import Sweep
 from tui import format as fmt
 from tui.drawing import Drawing
 from tui.messages import FigureDrawn
 
 if TYPE_CHECKING:
+    from inspect_core.delta.heat import HeatGrid, MatrixView, Window
+    from inspect_core.work.inspections import TensorDetail
     from tui.app import LamellaApp
 
 SETTLE_SECONDS = 0.12
@@ -20,6 +24,9 @@ SETTLE_SECONDS = 0.12
 
 QUIET_SECONDS = 0.15
 """A job shorter than this shows no progress line."""
+
+LEAST_SIDE = 4
+"""Rows or columns of the closest look at a matrix."""
 
 MOST_UNASKED_BYTES = 256 << 20
 """Without a reference, values beyond this are read on Enter only, not when the cursor rests."""
@@ -36,14 +43,17 @@ class DetailControl:
         self._app = app
         self.drawing = Drawing(app.session, app.palette)
         self.row: Row | None = None
+        self.details: tuple[TensorDetail, ...] = ()
         self._slice = 0
+        self._window: Window | None = None
         self._drawings = 0
         self._settling: Timer | None = None
 
     def follow(self, row: Row) -> None:
         """The cursor moved: let it settle, then inspect what it is on."""
+        self._app.desk.cancel("inspect")  # an answer would be drawn under the new row's name
         self.row = row
-        self._slice = 0
+        self._slice, self._window = 0, None
         self._settle()
 
     def choose(self, row: Row) -> None:
@@ -53,9 +63,14 @@ class DetailControl:
 
     def replace_row(self, row: Row | None) -> None:
         """The same row in another tree, whose tensors have another order."""
-        self.row = row
+        self.row, self._window = row, None
         self.drawing.select(row)
         self.inspect()
+
+    def forget(self) -> None:
+        """The model was opened anew: nothing that is on show or on its way holds any more."""
+        self._drawings += 1
+        self.details, self._slice, self._window = (), 0, None
 
     def resized(self) -> None:
         """Draw again for the new size."""
@@ -68,7 +83,7 @@ class DetailControl:
         """Look at another matrix of a 3-D tensor."""
         count = self.drawing.slices
         if count > 1 and isinstance(self.row, Twig):
-            self._slice = (self._slice + by) % count
+            self._slice, self._window = (self._slice + by) % count, None
             self._inspect_tensor(self.row)
 
     def inspect(self, asked: bool = False) -> None:
@@ -82,6 +97,8 @@ class DetailControl:
             self._settling.stop()  # it would only do the same again, and undo an answer
         if row is None or session.listing is None or self._app.gone:
             return
+        self.details = ()
+        self._app.navigation.visited(row)
         self.drawing.select(row)
         if isinstance(row, Twig) and row.branch.count == 1:
             self._inspect_tensor(row)
@@ -100,8 +117,47 @@ class DetailControl:
 
     def inspected(self, details: Any) -> None:
         """The numbers of the selected tensor, or of those of a module, arrived."""
-        self.drawing.select(self.row, details if isinstance(details, tuple) else (details,))
+        self.details = details if isinstance(details, tuple) else (details,)
+        self.drawing.select(self.row, self.details)
         self.draw()
+        if self._window is not None and len(self.details) == 1:  # the size of the pane changed
+            self._app.desk.submit("zoom", self._zoom_job(self.details[0], self._window))
+
+    def zoom(self, row: int, column: int, factor: float) -> None:
+        """Look at another part of the matrix on show (see `ZoomAsked`)."""
+        from inspect_core.delta.heat import Window
+
+        if len(self.details) != 1 or not isinstance(self.row, Twig):
+            return
+        [detail] = self.details
+        window = Window.all_of(detail.view)
+        if factor:
+            rows, columns = closer(detail.window, detail.view, factor)
+            window = detail.window.around(row, column, rows, columns, detail.view)
+        if window != detail.window:
+            self._window = window
+            self._app.desk.submit("zoom", self._zoom_job(detail, window))
+
+    def _zoom_job(self, detail: "TensorDetail", window: "Window") -> ZoomIn:
+        session = self._app.session
+        assert session.listing is not None
+        return ZoomIn(
+            model=session.listing.opened,
+            reference=session.pairs.opened if session.pairs is not None else None,
+            name=detail.name,
+            reference_name=detail.reference_name,
+            view=detail.view,
+            window=window,
+            grid=self.drawing.grid(*self._app.inspector.detail.room),
+            device=self._app.device,
+        )
+
+    def zoomed(self, heat: "HeatGrid") -> None:
+        """The cells of the part that was asked for arrived."""
+        if len(self.details) == 1 and self._window is not None:
+            self.details = (replace(self.details[0], heat=heat, window=self._window),)
+            self.drawing.select(self.row, self.details)
+            self.draw(anew=False)
 
     def refresh(self) -> None:
         """Summaries arrived: draw again what is made of them."""
@@ -119,14 +175,26 @@ class DetailControl:
         number, room = self._drawings, self._app.inspector.detail.room
 
         def work() -> None:
-            self._app.post(FigureDrawn(number, self.drawing.figure(*room), anew))
+            try:
+                figure = self.drawing.figure(*room)
+            except Exception:
+                if number == self._drawings:
+                    raise
+                return  # it was begun for a model that was replaced meanwhile
+            self._app.post(FigureDrawn(number, figure, anew))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="draw")
+
+    def draw_now(self) -> None:
+        """Draw what is on show again at once, so that it changes with all else."""
+        self._drawings += 1
+        detail = self._app.inspector.detail
+        detail.show(self.drawing.figure(*detail.room), anew=False)
 
     def drawn(self, message: FigureDrawn) -> None:
         """Show a drawing, unless another was asked for meanwhile."""
         if message.number == self._drawings:
-            self._app.inspector.detail.show(message.lines, message.anew)
+            self._app.inspector.detail.show(message.figure, message.anew)
 
     def _settle(self) -> None:
         if self._settling is not None:
@@ -143,7 +211,7 @@ class DetailControl:
         elif wanted:
             assert session.listing is not None
             model, device = session.listing.opened, self._app.device
-            self._app.desk.submit("some", Sweep(model, None, device, wanted, background=False))
+            self._app.desk.submit("some", Sweep(model, None, device, wanted))
 
     def _inspect_tensor(self, row: Twig) -> None:
         session = self._app.session
@@ -196,3 +264,12 @@ class DetailControl:
         """A tensor takes its time: show its name, not the picture of another."""
         if self.row is row and self._app.desk.busy("inspect") and not self._app.gone:
             self.say(row.path, [f"reading {fmt.size(self._app.session.nbytes(row))}"])
+
+
+def closer(window: "Window", view: "MatrixView", factor: float) -> tuple[int, int]:
+    """Rows and columns of a window a factor smaller or larger; some values at least."""
+
+    def size(now: int, all_of_it: int) -> int:
+        return max(min(LEAST_SIDE, all_of_it), min(all_of_it, round(now / factor)))
+
+    return size(window.rows, view.rows), size(window.columns, view.columns)

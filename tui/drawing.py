@@ -1,5 +1,6 @@
 """From what is selected to the lines of the detail pane; runs on a thread, knows no widget."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, Twig
@@ -9,12 +10,11 @@ from tui.palette import Palette
 from tui.session import Session
 
 if TYPE_CHECKING:
-    from textual.strip import Strip
-
     from inspect_core.delta.table import Place
     from inspect_core.structure.overview import Section
     from inspect_core.structure.tree import LeafSpec
-    from inspect_core.work.jobs import TensorDetail
+    from inspect_core.work.inspections import TensorDetail
+    from tui.figures.figure import Figure
 
 
 class Drawing:
@@ -57,7 +57,7 @@ class Drawing:
         """Rows and columns to pool a matrix to, for a pane of a size."""
         from tui.figures.tensor import grid_for
 
-        return grid_for(width, height)
+        return grid_for(width, height, self._palette)
 
     def grids(self, row: Branch, width: int, height: int) -> tuple[int, int] | None:
         """The same for each tensor of a module; None where an overview says more."""
@@ -66,7 +66,7 @@ class Drawing:
 
         specs = stored_specs(row) if row.count == 1 and row.width <= MOST_DRAWN else []
         readable = all(s.dtype in DTYPES and DTYPES[s.dtype].comparable for s in specs)
-        return grid_for(width, height, len(specs)) if specs and readable else None
+        return grid_for(width, height, len(specs), self._palette) if specs and readable else None
 
     def without_values(self, row: Row) -> list[str]:
         """What to say of a row that holds no values of its own."""
@@ -125,13 +125,15 @@ class Drawing:
             return f"{len(which)} tensors: "
         return f"{clean(self._session.listing.names[which[0]], 60)}: "
 
-    def figure(self, width: int, height: int) -> "list[Strip]":
-        """The lines for what is selected."""
+    def figure(self, width: int, height: int) -> "Figure":
+        """The lines for what is selected, and the cells in them."""
+        from tui.figures.figure import Figure
+
         row, details = self._selected
         if self._message is not None:
             return self._said(*self._message, width)
         if row is None:
-            return []
+            return Figure([])
         if details and isinstance(row, Twig):
             from tui.figures.tensor import tensor_figure
 
@@ -145,7 +147,7 @@ class Drawing:
 
     def _module(
         self, row: Branch, details: "tuple[TensorDetail, ...]", width: int, height: int
-    ) -> "list[Strip]":
+    ) -> "Figure":
         from tui.figures.module import module_figure
 
         shapes = [f"{fmt.shape(spec.shape)} {clean(spec.dtype)}" for spec in stored_specs(row)]
@@ -154,14 +156,14 @@ class Drawing:
             row.path, self._kind(row), details, shapes, notes, self._palette, width, height
         )
 
-    def _said(self, title: str, text: list[str], width: int) -> "list[Strip]":
+    def _said(self, title: str, text: list[str], width: int) -> "Figure":
+        from tui.figures.figure import Figure
         from tui.figures.message import message_figure
 
-        return message_figure(
-            clean(title), [clean(part, 600) for part in text], self._palette, width
-        )
+        shown = [clean(part, 600) for part in text]
+        return Figure(message_figure(clean(title), shown, self._palette, width))
 
-    def _overview(self, row: Row, width: int, height: int) -> "list[Strip]":
+    def _overview(self, row: Row, width: int, height: int) -> "Figure":
         import numpy as np
 
         from tui.figures.overview import overview_figure
@@ -182,10 +184,39 @@ class Drawing:
             self._session.summary(row),
             self._session.pairs is not None,
             self.notes(row),
+            partial(self._tell, sections),
+            partial(self._find, sections),
             self._palette,
             width,
             height,
         )
+
+    def _tell(self, sections: "list[Section]", number: int, row: int, column: int) -> str:
+        """What a cell of an overview is: layer, kind, and the numbers of its tensors."""
+        section = sections[number]
+        kind, layer = clean(section.kinds[row], 80), clean(section.columns[column], 40)
+        name = f"{layer} · {kind}" if layer else kind
+        ordinals = section.cells[row][column]
+        if not ordinals:
+            return f"{name}   not there"
+        summary = self._session.summary_at(ordinals)
+        if summary is None:
+            return f"{name}   no value"
+        metric = self._session.metric
+        parts = [f"{metric.name} {fmt.metric_value(metric, metric.value(summary))}"]
+        if self._session.pairs is not None:
+            parts.append(f"changed {fmt.percent(summary.changed_fraction)}")
+            parts.append(f"max |d| {fmt.number(summary.largest)}")
+        if len(ordinals) > 1:
+            parts.append(f"{len(ordinals)} tensors")
+        return "   ".join([name, *parts])
+
+    def _find(self, sections: "list[Section]", number: int, row: int, column: int) -> str | None:
+        """The tensor that a cell of an overview leads to."""
+        ordinals, listing = sections[number].cells[row][column], self._session.listing
+        if not ordinals or listing is None or ordinals[0] >= len(listing.tree.order):
+            return None
+        return listing.names[self._session.tensor_at(ordinals[0])]
 
     def _axes(self, row: Row) -> "tuple[list[Section], list[list[Place]]]":
         """The sections of a row and where their cells' tensors are; kept while a sweep runs."""

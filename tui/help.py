@@ -39,9 +39,11 @@ module: the position ids of a BERT outweigh all its weights.
 
 COMMANDS = (
     ("Compare with another reference", "Ask for a checkpoint to compare with", "app.ask_reference"),
+    ("Reload the files", "Open model and reference again", "app.reload"),
     ("Next metric", "Relative L2, mean |d|, max |d|, L2, angle, ...", "app.next_metric"),
     ("Filter by name", "Keep the rows whose names hold all words", "screen.filter"),
     ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
+    ("Next theme", "Dark, light, safe for colour-blind eyes, high contrast", "app.next_theme"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),
     ("What the screen says", "Keys, marks and numbers", "app.help"),
 )

@@ -12,6 +12,9 @@ from inspect_core.control import Progress
 from inspect_core.work.backend import Backend, Ticket
 from tui.messages import JobEnded, ProgressMade, SweepArrived
 
+MOST_TRIES = 3
+"""A job whose worker is killed under it again and again is given up after so many."""
+
 
 class JobDesk:
     """Submits jobs and turns what comes back into messages.
@@ -29,10 +32,24 @@ class JobDesk:
         self._post = post
         self._tickets: dict[str, tuple[int, Ticket]] = {}
         self._since: dict[str, float] = {}
+        self._tries: dict[str, tuple[Any, int]] = {}
         self._count = 0
 
     def submit(self, role: str, job: Any) -> None:
         """Start a job for a role."""
+        self._tries[role] = (job, 1)
+        self._submit(role, job)
+
+    def again(self, role: str) -> bool:
+        """Start the last job of a role again, whose worker died; False after some tries."""
+        job, tries = self._tries.get(role, (None, MOST_TRIES))
+        if tries >= MOST_TRIES:
+            return False
+        self._tries[role] = (job, tries + 1)
+        self._submit(role, job)
+        return True
+
+    def _submit(self, role: str, job: Any) -> None:
         number = self._next(role)
         ticket = self._backend.submit(
             job, partial(self._progress, role, number), partial(self._part, role, number)
@@ -41,6 +58,7 @@ class JobDesk:
 
     def adopt(self, role: str, ticket: Ticket) -> None:
         """Take over a job that was submitted elsewhere."""
+        self._tries[role] = (ticket.job, 1)
         self._keep(role, self._next(role), ticket)
 
     def cancel(self, role: str) -> None:

@@ -7,9 +7,14 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from inspect_core.errors import LamellaError, UsageError
 from inspect_core.work.backend import Workers
+
+if TYPE_CHECKING:
+    from tui.terminal import Look
 
 _started: Workers | None = None
 
@@ -28,13 +33,14 @@ def launch(
     model: str | tuple[str, ...],
     reference: str | tuple[str, ...] | None,
     device: str,
-    light: bool,
-    ascii_only: bool,
+    look: "Look",
+    bookmark: str | None = None,
 ) -> None:
     """Run the app until the user leaves it.
 
     Raises:
         UsageError: there is no terminal to run in.
+        LamellaError: the model could not be opened; the user has seen it and left.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -47,22 +53,33 @@ def launch(
         opening = backend.submit(OpenModel(model))
         if "SSH_CONNECTION" in os.environ:
             os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-        from themes import DARK, LIGHT, load_theme
+        # What is drawn is in the colours of the terminal already: Textual has none to take away.
+        os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
         from tui.app import LamellaApp, Options
+        from tui.settings import load_settings
+        from tui.terminal import choose_theme, find_depth
 
+        settings = load_settings()
+        theme, problem = choose_theme(look, settings.theme)
+        if problem:
+            settings = replace(settings, problems=(*settings.problems, problem))
         options = Options(
             model=model,
             reference=reference,
             device=device,
-            theme=load_theme(LIGHT if light else DARK),
-            ascii_only=ascii_only,
-            colorless="NO_COLOR" in os.environ,
+            theme=theme,
+            ascii_only=look.ascii_only or settings.ascii_only,
+            depth=find_depth(look.colors, os.environ),
+            bookmark=bookmark,
+            settings=settings,
         )
         app = LamellaApp(options, backend, opening)
         with _terminal_restored():
             app.run()
         if app.return_code:
             sys.exit(app.return_code)
+        if isinstance(app.failure, LamellaError):
+            raise app.failure
     finally:
         backend.close()
 

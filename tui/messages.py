@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
-    from textual.strip import Strip
-
     from inspect_core.control import Progress
     from inspect_core.structure.branch import Row
-    from inspect_core.work.jobs import SweepPart
+    from inspect_core.work.sweep import SweepPart
+    from tui.figures.figure import Figure
 
 
 class ScreenReady(Message):
@@ -83,14 +82,40 @@ class FilterTyped(Message):
 
 @dataclass
 class FigureDrawn(Message):
-    """The lines of a detail are ready.
+    """A detail is ready.
 
     Attributes:
         number: which drawing; older ones are not wanted any more.
-        lines: the lines.
+        figure: its lines and cells.
         anew: whether they show something else than before.
     """
 
     number: int
-    lines: "list[Strip]"
+    figure: "Figure"
     anew: bool
+
+
+@dataclass
+class CellChosen(Message):
+    """Enter on a cell of a figure that leads somewhere.
+
+    Attributes:
+        path: the tensor that it stands for.
+    """
+
+    path: str
+
+
+@dataclass
+class ZoomAsked(Message):
+    """Another part of the matrix on show is wanted.
+
+    Attributes:
+        row: matrix row to be in the middle.
+        column: matrix column to be in the middle.
+        factor: how much closer; 1 only moves, 0 shows everything.
+    """
+
+    row: int
+    column: int
+    factor: float

@@ -5,7 +5,7 @@ path of their first member, so they survive a tree that is built again with type
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -14,6 +14,9 @@ from inspect_core.structure.tree import ModuleTree
 
 MOST_SIBLINGS = 500
 """Lines shown of one parent's children; Enter on the line below shows as many more."""
+
+MOST_SORTED = 2000
+"""Children of one parent that are put in order of their change; of more it would take seconds."""
 
 Key = tuple[str, str]
 """A row's first concrete path, and whether it is a `fold`, a `module` or a `leaf`."""
@@ -61,6 +64,7 @@ class Outline:
         self._opened: set[str] = set()
         self._shown: dict[Key, int] = {}
         self._kept: array[int] | None = None
+        self._size_of: Callable[[Row], float] | None = None
         self._expand_first_levels()
         self.rebuild()
 
@@ -85,10 +89,27 @@ class Outline:
         """Make all lines anew."""
         self.lines = list(self._lines(self.root, 0))
 
-    def filter(self, keep: Sequence[bool] | None) -> None:
-        """Keep only rows with a tensor that is kept; `keep` is by ordinal, None keeps all."""
+    def arrange(
+        self, keep: Sequence[bool] | None, size_of: Callable[[Row], float] | None = None
+    ) -> None:
+        """Choose the rows and their order.
+
+        Args:
+            keep: by ordinal, which tensors rows must hold one of; None keeps all.
+            size_of: siblings come in order of it, the largest first; None is the model's order.
+        """
         self._kept = None if keep is None else array("q", accumulate(keep, initial=0))
+        self._size_of = size_of
         self.rebuild()
+
+    def next_leaf(self, at: int, by: int) -> int | None:
+        """The next line after (or before) a line that has nothing expanded below it, around."""
+        count = len(self.lines)
+        for step in range(1, count + 1):
+            place = (at + by * step) % count
+            if self.lines[place].row is not None and not self.lines[place].expanded:
+                return place
+        return None
 
     @property
     def filtered(self) -> bool:
@@ -105,6 +126,11 @@ class Outline:
                 if isinstance(line.row, Branch) and _covers(line.row, key[0]):
                     fallback = at
         return fallback
+
+    def key_at(self, at: int) -> Key | None:
+        """What the row of a line is remembered by."""
+        row = self.lines[at].row
+        return None if row is None else key_of(row)
 
     def toggle(self, at: int) -> None:
         """Expand or collapse a line, or show more of a long list."""
@@ -146,12 +172,17 @@ class Outline:
         self.rebuild()
         return True
 
-    def reveal(self, path: str) -> int | None:
-        """Expand down to a concrete path, or to the fold it is in; the line that shows it."""
+    def reveal(self, path: str, open_folds: bool = False) -> int | None:
+        """Expand down to a concrete path, or to the fold it is in; the line that shows it.
+
+        Args:
+            path: of a module or tensor.
+            open_folds: whether to open folds on the way to their members.
+        """
         branch, rest = self.root, path
         while rest:
             self._expanded.add(key_of(branch))
-            row, rest = self._toward(branch, rest)
+            row, rest = self._toward(branch, rest, open_folds)
             if isinstance(row, Branch):
                 branch = row
             elif row is None:
@@ -193,7 +224,13 @@ class Outline:
             else:
                 yield from self._lines(row, depth + 1)
 
-    def _below(self, branch: Branch) -> Iterator[Row]:
+    def _below(self, branch: Branch) -> Iterable[Row]:
+        rows = self._rows_below(branch)
+        if self._size_of is None or self._count_below(branch) > MOST_SORTED:
+            return rows
+        return sorted(rows, key=self._size_of, reverse=True)
+
+    def _rows_below(self, branch: Branch) -> Iterator[Row]:
         for at in range(len(branch.module.leaves)):
             twig = Twig(branch, at)
             if self._matches(twig):
@@ -210,12 +247,12 @@ class Outline:
     def _count_below(self, branch: Branch) -> int:
         """How many rows `_below` gives, without making them all where no filter is on."""
         if self._kept is not None:
-            return sum(1 for _ in self._below(branch))
+            return sum(1 for _ in self._rows_below(branch))
         opened = [child.folded and child.anchor in self._opened for child in branch.branches]
         rows = zip(branch.branches, opened, strict=True)
         return len(branch.module.leaves) + sum(len(b.names) if own else 1 for b, own in rows)
 
-    def _toward(self, branch: Branch, rest: str) -> tuple[Row | None, str]:
+    def _toward(self, branch: Branch, rest: str, open_folds: bool) -> tuple[Row | None, str]:
         """The row below a branch on the way to a relative path, and what is left of the path."""
         for twig in branch.twigs:
             if twig.leaf.name == rest:
@@ -223,6 +260,8 @@ class Outline:
         for child in branch.branches:
             for at, name in enumerate(child.names):
                 if rest == name or rest.startswith(f"{name}."):
+                    if open_folds and child.folded and len(child.names) <= MOST_SIBLINGS:
+                        self._opened.add(child.anchor)
                     opened = child.folded and child.anchor in self._opened
                     row = child.members()[at] if opened else child
                     return row, rest[len(name) + 1 :]

@@ -1,15 +1,28 @@
 """The colours and glyphs that drawing code uses, made once from a theme."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum
 from functools import lru_cache
 
 from rich.color import Color
 from rich.style import Style
 
-from themes import Rgb, ThemeFile
+from themes import CELLS, Rgb, ThemeFile, rgb
 
 LEVELS = 64
 """Steps of a colour map; more would cost bytes on the wire and no eye would see them."""
+
+DARKEST_BAR = 20
+"""Bars start this far up the sequential map, where it stands out from the background."""
+
+
+class Depth(Enum):
+    """How many colours the terminal has; by the names of `--colors`."""
+
+    NONE = "none"
+    ANSI = "16"
+    XTERM = "256"
+    TRUE = "truecolor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +46,106 @@ UNICODE = Glyphs("●", "○", "◆", "×", "=", "!", "+", "▸", "▾", "…", 
 ASCII = Glyphs("*", "o", "+", "x", "=", "!", "+", ">", "v", "...", "-")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Palette:
     """What drawing code takes from a theme.
 
+    An app has one, and a change of theme changes it in place: whoever was given it draws with
+    the new colours from then on.
+
     Attributes:
         styles: a style for each state of `themes.STATES`.
+        cells: a style for each of `themes.CELLS`, where a cell is a character.
         background: the colour behind everything.
         same: the colour of a cell that did not change at all; no step of a map.
         sequential: `LEVELS` colours from no change to the most.
         diverging: `LEVELS + 1` colours, the middle one for zero.
         glyphs: marks of the states.
-        colorless: no colour may carry meaning (NO_COLOR): levels are drawn as characters.
+        depth: how many colours the terminal has.
     """
 
     styles: dict[str, Style]
+    cells: dict[str, Style]
     background: Rgb
     same: Rgb
     sequential: tuple[Rgb, ...]
     diverging: tuple[Rgb, ...]
     glyphs: Glyphs
-    colorless: bool
+    depth: Depth
+
+    @property
+    def colorless(self) -> bool:
+        """Whether no colour may carry meaning (NO_COLOR)."""
+        return self.depth is Depth.NONE
 
     @property
     def marks(self) -> bool:
-        """Whether levels are drawn as characters: colour or half-blocks are not to be had."""
-        return self.colorless or self.ascii_only
+        """Whether cells are drawn as characters: maps or half-blocks are not to be had."""
+        return self.depth in (Depth.NONE, Depth.ANSI) or self.ascii_only
+
+    @property
+    def rows_a_line(self) -> int:
+        """Rows of cells on a line of the screen: half-blocks give two."""
+        return 1 if self.marks else 2
 
     @property
     def ascii_only(self) -> bool:
         """Whether only ASCII may be drawn."""
         return self.glyphs is ASCII
+
+    def bar_style(self, share: float) -> Style:
+        """The style of a bar that is as long as a share of the longest, 0 to 1."""
+        if self.depth in (Depth.NONE, Depth.ANSI):
+            return self.cells["levels"]
+        level = DARKEST_BAR + int(share * (LEVELS - 1 - DARKEST_BAR))
+        return _style(self.sequential[max(0, min(LEVELS - 1, level))], self.depth)
+
+    def become(self, other: "Palette") -> None:
+        """Take over everything from another one."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(other, field.name))
+
+
+def make_palette(
+    theme: ThemeFile,
+    ascii_only: bool = False,
+    colorless: bool = False,
+    depth: Depth = Depth.TRUE,
+) -> Palette:
+    """The palette of a theme.
+
+    Args:
+        theme: the theme.
+        ascii_only: draw with ASCII alone.
+        colorless: the same as a depth of `NONE`.
+        depth: how many colours the terminal has.
+    """
+    depth = Depth.NONE if colorless else depth
+    background, same = rgb(theme.ui["background"]), rgb(theme.states["same"])
+    sequential, diverging = _ramp(theme.sequential, LEVELS), _ramp(theme.diverging, LEVELS + 1)
+    swatch = _ramp((background, same), 5)[2]
+    if depth is Depth.XTERM:
+        from themes.xterm import diverging_codes, nearest_code, sequential_codes, xterm_rgb
+
+        sequential = _stairs(theme.xterm_sequential or sequential_codes(sequential), LEVELS)
+        diverging = _stairs(theme.xterm_diverging or diverging_codes(diverging), LEVELS + 1)
+        background, swatch = (xterm_rgb(nearest_code(color)) for color in (background, swatch))
+    return Palette(
+        styles={state: _state_style(theme, state, depth) for state in theme.states},
+        cells=_cell_styles(theme, sequential, diverging, depth),
+        background=background,
+        same=swatch,
+        sequential=sequential,
+        diverging=diverging,
+        glyphs=ASCII if ascii_only else UNICODE,
+        depth=depth,
+    )
+
+
+@lru_cache(maxsize=64)
+def ansi_style(words: str) -> Style:
+    """A style from words like `bold bright_blue`; of none, the terminal's own."""
+    return Style.parse(words) if words else Style()
 
 
 @lru_cache(maxsize=16)
@@ -80,19 +162,38 @@ def _ramp(colors: tuple[Rgb, ...], steps: int) -> tuple[Rgb, ...]:
     return tuple(ramp)
 
 
-def make_palette(theme: ThemeFile, ascii_only: bool = False, colorless: bool = False) -> Palette:
-    """The palette of a theme."""
-    from themes import rgb
+def _stairs(codes: tuple[int, ...], steps: int) -> tuple[Rgb, ...]:
+    """`steps` colours along a list of codes, each exactly the colour of one of them."""
+    from themes.xterm import xterm_rgb
 
-    return Palette(
-        styles={
-            state: Style(color=Color.from_rgb(*rgb(color)), dim=False)
-            for state, color in theme.states.items()
-        },
-        background=rgb(theme.ui["background"]),
-        same=_ramp((rgb(theme.ui["background"]), rgb(theme.states["same"])), 5)[2],
-        sequential=_ramp(theme.sequential, LEVELS),
-        diverging=_ramp(theme.diverging, LEVELS + 1),
-        glyphs=ASCII if ascii_only else UNICODE,
-        colorless=colorless,
-    )
+    last = len(codes) - 1
+    return tuple([xterm_rgb(codes[round(step * last / (steps - 1))]) for step in range(steps)])
+
+
+@lru_cache(maxsize=512)
+def _style(color: Rgb, depth: Depth) -> Style:
+    """A foreground as the terminal is told of it."""
+    if depth is Depth.XTERM:
+        from themes.xterm import nearest_code
+
+        return Style(color=Color.from_ansi(nearest_code(color)), dim=False)
+    return Style(color=Color.from_rgb(*color), dim=False)
+
+
+def _state_style(theme: ThemeFile, state: str, depth: Depth) -> Style:
+    if depth is Depth.NONE:
+        return Style(bold=True) if state == "note" else Style()
+    if depth is Depth.ANSI:
+        return ansi_style(theme.ansi[state])
+    return _style(rgb(theme.states[state]), depth)
+
+
+def _cell_styles(
+    theme: ThemeFile, sequential: tuple[Rgb, ...], diverging: tuple[Rgb, ...], depth: Depth
+) -> dict[str, Style]:
+    if depth is Depth.NONE:
+        return {name: Style() for name in CELLS}
+    if depth is Depth.ANSI:
+        return {name: ansi_style(theme.ansi[name]) for name in CELLS}
+    ends = (diverging[LEVELS // 8], diverging[-1 - LEVELS // 8], sequential[-1 - LEVELS // 8])
+    return {name: _style(color, depth) for name, color in zip(CELLS, ends, strict=True)}

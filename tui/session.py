@@ -5,9 +5,9 @@ it what arrived. numpy is imported only once there is something to compare.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, nan
 from operator import and_
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import Place, SummaryTable
-    from inspect_core.work.jobs import SweepPart
     from inspect_core.work.listings import Listing, PairListing
+    from inspect_core.work.sweep import SweepPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Session:
         table: summaries by ordinal, or None before anything was compared.
         expects_pairs: whether a reference was asked for, and may still be opening.
         metric_key: the metric on show.
+        complaints: what is wrong with settings and themes, safe to show.
         version: grows with every change that a view could show.
     """
 
@@ -60,6 +61,7 @@ class Session:
     table: "SummaryTable | None" = None
     expects_pairs: bool = False
     metric_key: str = "rel_l2"
+    complaints: list[str] = field(default_factory=list)
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
     _paired: "NDArray[np.bool_] | None" = None
@@ -198,12 +200,33 @@ class Session:
         where = self._place(row)
         return self.table.summary(where) if self.table.seen_in(where) else None
 
+    def summary_at(self, ordinals: Sequence[int]) -> "Summary | None":
+        """The merged summary of some tensors; None before any of them was compared."""
+        import numpy as np
+
+        where = np.array(ordinals, np.int64)
+        if self.table is None or not self.table.seen_in(where):
+            return None
+        return self.table.summary(where)
+
     def value(self, where: "Place") -> float:
         """The metric over some tensors; NaN where it is undefined or nothing was compared."""
         if self.table is None or not self.table.seen_in(where):
             return nan
         value = self.metric.value(self.table.summary(where))
         return nan if value is None else value
+
+    def size_of(self, row: Row) -> float:
+        """How much a row changed, for sorting: what has no number comes after what did not move.
+
+        What is new or could not be compared comes first among those.
+        """
+        change = self.change(row)
+        if change.value is not None:
+            return change.value
+        return {"changed": inf, "new": -1.0, "mismatch": -1.0, "unsupported": -1.0}.get(
+            change.status, -2.0
+        )
 
     def change(self, row: Row) -> Change:
         """What the change column says of a row, worked out once a version."""

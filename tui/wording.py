@@ -12,7 +12,8 @@ MOST_REASONS = 200
 def warnings(session: Session) -> list[str]:
     """Everything a user should know about both checkpoints, safe to show."""
     listing, pairs = session.listing, session.pairs
-    found = [clean(warning, 400) for warning in listing.warnings] if listing else []
+    found = list(session.complaints)
+    found += [clean(warning, 400) for warning in listing.warnings] if listing else []
     if listing is not None:
         found += [
             f"{clean(listing.names[tensor], 120)}: {lost} NaN or infinite values"

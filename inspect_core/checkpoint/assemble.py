@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspect_core.checkpoint.byte_source import LocalFile, absent
-from inspect_core.checkpoint.header import Header, parse_header
+from inspect_core.checkpoint.contents import Aside, Contents
+from inspect_core.checkpoint.damage import Damage
+from inspect_core.checkpoint.formats import read_contents
 from inspect_core.checkpoint.hub_cache import title_of_snapshot
-from inspect_core.checkpoint.index_file import Index, read_index
+from inspect_core.checkpoint.index_file import Index, format_of_index, read_index
 from inspect_core.checkpoint.locate import Location, some_names
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.errors import CheckpointError
@@ -17,7 +19,7 @@ _MANY_FILES = 1000
 """From so many shards on, a listing of the folder tells which are missing."""
 
 
-class Content(NamedTuple):
+class Assembled(NamedTuple):
     """What the files of a checkpoint hold together.
 
     Attributes:
@@ -25,12 +27,16 @@ class Content(NamedTuple):
         tensors: by name, in header order, shard by shard.
         metadata: of all shards; on a conflict the first shard's.
         warnings: one line each; foreign text is in them.
+        format: of the files; several are joined by ` + `.
+        aside: what the files hold beside the model, by its name.
     """
 
     shards: tuple[LocalFile, ...]
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]
     warnings: tuple[str, ...]
+    format: str
+    aside: tuple[Aside, ...]
 
 
 class _Broken(NamedTuple):
@@ -39,7 +45,7 @@ class _Broken(NamedTuple):
     missing: bool
 
 
-def assemble(location: Location) -> Content:
+def assemble(location: Location) -> Assembled:
     """Read the headers of all files of a location.
 
     Raises:
@@ -48,7 +54,8 @@ def assemble(location: Location) -> Content:
     """
     index = read_index(location.index) if location.index else None
     paths = _paths(location, index)
-    shards, headers, broken = _read_headers(paths, one_folder=index is not None)
+    only = None if location.index is None else format_of_index(location.index)
+    shards, headers, broken = _read_headers(paths, only)
     try:
         if broken and not headers:
             raise _nothing_readable(location, broken)
@@ -67,17 +74,28 @@ def assemble(location: Location) -> Content:
     metadata: dict[str, str] = {}
     for header in headers:
         metadata = header.metadata | metadata
-    return Content(tuple(shards), tensors, metadata, tuple(warnings))
+    formats = " + ".join(dict.fromkeys(header.format for header in headers))
+    aside = _sum_aside(headers)
+    return Assembled(tuple(shards), tensors, metadata, tuple(warnings), formats, aside)
+
+
+def _sum_aside(headers: list[Contents]) -> tuple[Aside, ...]:
+    found: dict[str, Aside] = {}
+    for header in headers:
+        for name, tensors, nbytes in header.aside:
+            had = found.get(name, Aside(name, 0, 0))
+            found[name] = Aside(name, had.tensors + tensors, had.nbytes + nbytes)
+    return tuple(found.values())
 
 
 def _read_headers(
-    paths: list[Path], *, one_folder: bool
-) -> tuple[list[LocalFile], list[Header], list[_Broken]]:
+    paths: list[Path], only: str | None
+) -> tuple[list[LocalFile], list[Contents], list[_Broken]]:
     broken: list[_Broken] = []
-    if one_folder and len(paths) >= _MANY_FILES:
+    if only and len(paths) >= _MANY_FILES:
         broken, paths = _split_missing(paths)
     shards: list[LocalFile] = []
-    headers: list[Header] = []
+    headers: list[Contents] = []
     for path in paths:
         try:
             file = LocalFile(path)
@@ -86,7 +104,7 @@ def _read_headers(
             broken.append(_Broken(path.name, error, is_missing))
             continue
         try:
-            headers.append(parse_header(file, len(shards)))
+            headers.append(read_contents(file, len(shards), only))
         except CheckpointError as error:
             file.close()
             broken.append(_Broken(path.name, error, missing=False))
@@ -113,7 +131,7 @@ def _split_missing(paths: list[Path]) -> tuple[list[_Broken], list[Path]]:
 
 
 def _merge(
-    shards: list[LocalFile], headers: list[Header], index: Index | None, warnings: list[str]
+    shards: list[LocalFile], headers: list[Contents], index: Index | None, warnings: list[str]
 ) -> dict[str, TensorInfo]:
     tensors: dict[str, TensorInfo] = {}
     twice: list[str] = []
@@ -149,7 +167,7 @@ def _compare_with_index(
     if absent:
         place = "of the index"
         what = _count(absent, f"tensor {place}", f"tensors {place}")
-        warnings.append(f"{what}: in none of the files")
+        warnings.append(Damage(f"{what}: in none of the files"))
     elsewhere = [
         name
         for name, tensor in tensors.items()
@@ -163,9 +181,16 @@ def _compare_with_index(
         place = "not in the index"
         warnings.append(_count(unlisted, f"tensor is {place}", f"tensors are {place}"))
     size = sum(tensor.nbytes for tensor in tensors.values())
-    if complete and not warnings and index.total_size not in (None, size):
+    wrong = complete and not warnings and index.total_size not in (None, size)
+    if wrong and index.total_size != _bytes_in_files(tensors):
         warnings.append(f"the index says {index.total_size:,} bytes, the tensors have {size:,}")
     return warnings
+
+
+def _bytes_in_files(tensors: dict[str, TensorInfo]) -> int:
+    """Bytes where those that several names share count once, as writers of PyTorch count."""
+    places = {(tensor.shard, tensor.start, tensor.stop) for tensor in tensors.values()}
+    return sum(stop - start for _, start, stop in places)
 
 
 def _nothing_readable(location: Location, broken: list[_Broken]) -> CheckpointError:
@@ -185,7 +210,7 @@ def _warn_broken(broken: list[_Broken], index: Index | None) -> list[str]:
     for name, _, missing in broken:
         by_reason.setdefault("missing" if missing else "broken", []).append(name)
     what_of = {name: error.what for name, error, _ in broken}
-    warnings = []
+    warnings: list[str] = []
     for reason, names in by_reason.items():
         line = _count(names, f"shard is {reason}", f"shards are {reason}")
         if reason == "broken":
@@ -193,7 +218,7 @@ def _warn_broken(broken: list[_Broken], index: Index | None) -> list[str]:
         count = sum(lost[name] for name in names)
         if count:
             line += f"; {count:,} {'tensor is' if count == 1 else 'tensors are'} not shown"
-        warnings.append(line)
+        warnings.append(Damage(line))
     return warnings
 
 
@@ -224,7 +249,7 @@ def _leads_elsewhere(path: Path) -> bool:
         return False
 
 
-def _warn_headers(names: list[str], headers: list[Header]) -> list[str]:
+def _warn_headers(names: list[str], headers: list[Contents]) -> list[str]:
     files_of: dict[str, list[str]] = {}
     for name, header in zip(names, headers, strict=True):
         for line in header.warnings:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from inspect_core.errors import CheckpointError
+from inspect_core.errors import CheckpointError, FilesChanged
 
 MAX_OPEN_FILES = 64
 """File descriptors kept open at once, however many shards a checkpoint has."""
@@ -248,4 +248,4 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def _changed(path: Path) -> CheckpointError:
-    return CheckpointError("the file changed while it was read", where=str(path), hint="reload it")
+    return FilesChanged("the file changed while it was read", where=str(path), hint="reload it")

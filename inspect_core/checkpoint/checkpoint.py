@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from inspect_core.checkpoint.adapter_tensors import adapter_warnings
 from inspect_core.checkpoint.assemble import assemble
 from inspect_core.checkpoint.byte_source import LocalFile, Stamp, read_whole
+from inspect_core.checkpoint.contents import SAFETENSORS, Aside
+from inspect_core.checkpoint.damage import Damage, listed_only
 from inspect_core.checkpoint.locate import locate
 from inspect_core.checkpoint.strict_json import JsonError, parse_plain
 from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -33,6 +36,10 @@ class Checkpoint:
         metadata: of all shards together; on a conflict the first shard's; foreign text.
         config: content of config.json; None without a usable one. Foreign.
         warnings: human lines about what is odd, safe to show.
+        format: of the files: "safetensors", "PyTorch", "GGUF", or several joined by ` + `.
+        aside: tensors in the files that are not the model's, such as an optimizer's; foreign
+            names.
+        damage: those of the warnings that say that parts are missing or broken.
     """
 
     uri: str | tuple[str, ...]
@@ -43,6 +50,9 @@ class Checkpoint:
     metadata: dict[str, str]
     config: dict[str, object] | None
     warnings: tuple[str, ...]
+    format: str = SAFETENSORS
+    aside: tuple[Aside, ...] = ()
+    damage: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[tuple[Path, Stamp], ...]:
@@ -58,14 +68,20 @@ class Checkpoint:
             buffer: a writable, contiguous view; its length is what is read.
 
         Raises:
-            CheckpointError: the bytes cannot be read, or the file changed.
+            CheckpointError: the bytes cannot be read, or the file changed; or the values of a
+                strided tensor lie too far from each other.
             ValueError: the range is not inside the tensor.
         """
         if offset < 0 or offset + buffer.nbytes > tensor.nbytes:
             raise ValueError(
                 f"bytes {offset}-{offset + buffer.nbytes} of a tensor of {tensor.nbytes}"
             )
-        self.shards[tensor.shard].read_into(tensor.start + offset, buffer)
+        if tensor.strides is None:
+            self.shards[tensor.shard].read_into(tensor.start + offset, buffer)
+        elif buffer.nbytes:
+            from inspect_core.checkpoint.strided import read_strided
+
+            read_strided(self.shards[tensor.shard], tensor, offset, buffer)
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if a file is no longer the one that was opened."""
@@ -95,8 +111,9 @@ def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
     A broken or missing file among several is a warning, and the others are shown.
 
     Args:
-        uri: a .safetensors file, an index file, a folder, a glob pattern, `org/name` or
-            `org/name@revision` in the local Hugging Face cache, or several files of one model.
+        uri: a safetensors, PyTorch or GGUF file, an index file, a folder, a glob pattern,
+            `org/name` or `org/name@revision` in the local Hugging Face cache, or several files
+            of one model.
 
     Raises:
         CheckpointError: nothing readable is there, or it contradicts itself.
@@ -105,6 +122,10 @@ def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
     content = assemble(location)
     warnings = [*location.warnings, *content.warnings]
     config = _read_config(location.folder, warnings)
+    names = [shard.path.name for shard in content.shards]
+    warnings += listed_only(content.tensors)
+    warnings += adapter_warnings(location.folder, content.tensors, names)
+    damage = [warning for warning in warnings if isinstance(warning, Damage)]
     return Checkpoint(
         uri=os.fspath(uri) if isinstance(uri, str | os.PathLike) else tuple(uri),
         title=location.title,
@@ -114,6 +135,9 @@ def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
         metadata=content.metadata,
         config=config,
         warnings=tuple(clean(warning, _WARNING_LIMIT) for warning in warnings),
+        format=content.format,
+        aside=content.aside,
+        damage=tuple(clean(warning, _WARNING_LIMIT) for warning in damage),
     )
 
 

@@ -1,6 +1,6 @@
-"""Names for files that are not safetensors, so that an error can say what they are."""
+"""Names for files that cannot be read as what they should be, so that an error can say why."""
 
-_PYTORCH_HINT = "PyTorch files are not read yet: convert it with safetensors.torch.save_file"
+_PYTORCH_HINT = "give it a name that says so, such as model.pt"
 
 _MAGIC: list[tuple[bytes, str, str]] = [
     (
@@ -13,12 +13,13 @@ _MAGIC: list[tuple[bytes, str, str]] = [
     (b"\x80\x03", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
     (b"\x80\x04", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
     (b"\x80\x05", "a Python pickle, probably a PyTorch file", _PYTORCH_HINT),
-    (b"GGUF", "a GGUF file", "GGUF is not read yet: open the safetensors it was made from"),
-    (b"\x89HDF\r\n", "an HDF5 file", "HDF5 is not read yet: convert it to safetensors"),
+    (b"GGUF", "a GGUF file", "give it a name that ends in .gguf"),
+    (b"\x89HDF\r\n", "an HDF5 file", "HDF5 is not read: convert it to safetensors"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
 ]
 """First bytes, what they tell, and what to do about it."""
 
+_TAR, _TAR_AT = b"ustar", 257
 _DOWNLOAD_AGAIN = "download it again; the site may want you to log in"
 
 
@@ -26,7 +27,7 @@ def name_foreign_file(head: bytes) -> tuple[str, str] | None:
     """Say what a file is, by its first bytes.
 
     Args:
-        head: at least the first 64 bytes, fewer if the file has fewer.
+        head: at least the first 512 bytes, fewer if the file has fewer.
 
     Returns:
         What it is and a hint, or None if nothing is recognised.
@@ -34,9 +35,11 @@ def name_foreign_file(head: bytes) -> tuple[str, str] | None:
     for magic, what, hint in _MAGIC:
         if head.startswith(magic):
             return what, hint
+    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
+        return "a tar archive, perhaps a PyTorch 0.1 file", "save it again with a newer PyTorch"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "a web page, not the weights: the download failed", _DOWNLOAD_AGAIN
-    if start.startswith((b'{"', b"{\n", b"{}", b"{ ", b"[")):
+    if start.startswith((b'{"', b"{\n", b"{}", b"{ ", b'["', b"[{", b"[[", b"[]", b"[\n")):
         return "a JSON text, not weights", "give the folder, or its .safetensors file"
     return None

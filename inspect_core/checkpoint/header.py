@@ -7,13 +7,13 @@ byte range, then the bytes of all tensors (https://huggingface.co/docs/safetenso
 from collections.abc import Mapping
 from math import prod
 from operator import attrgetter
-from typing import NamedTuple
 
 from inspect_core.checkpoint.byte_source import LocalFile
+from inspect_core.checkpoint.contents import Contents
 from inspect_core.checkpoint.foreign_files import name_foreign_file
 from inspect_core.checkpoint.header_json import Entry, parse_carefully, parse_fast
 from inspect_core.checkpoint.strict_json import JsonError, collector_paused
-from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
+from inspect_core.checkpoint.tensor_info import SAFETENSORS_DTYPES, TensorInfo
 from inspect_core.errors import CheckpointError
 
 MAX_HEADER_BYTES = 100_000_000
@@ -22,29 +22,23 @@ MAX_HEADER_BYTES = 100_000_000
 MAX_RANK = 64
 """Most dimensions of a tensor, numpy's limit."""
 
-_LENGTH_BYTES = 8
-_HEAD_BYTES = 512
-"""How much of a file is looked at to say what else it is."""
+HEAD_BYTES = 512
+"""How much of a file is looked at to say what it is."""
 
-_BITS = {name: (dtype.bits, dtype.name) for name, dtype in DTYPES.items()}
+_LENGTH_BYTES = 8
+
+_BITS = {name: (dtype.bits, dtype.name) for name, dtype in SAFETENSORS_DTYPES.items()}
 _NO_DTYPE = (0, "")
 
 
-class Header(NamedTuple):
-    """What one file says of itself.
-
-    Attributes:
-        tensors: in the order of the header.
-        metadata: free text by free key, foreign.
-        warnings: what is odd but harmless, one line each; foreign text is in them.
-    """
-
-    tensors: list[TensorInfo]
-    metadata: dict[str, str]
-    warnings: tuple[str, ...]
+def is_safetensors(head: bytes | bytearray, size: int) -> bool:
+    """Whether a file can only be safetensors, so far as its first bytes and its size tell."""
+    length = int.from_bytes(head[:_LENGTH_BYTES], "little")
+    room = size - _LENGTH_BYTES
+    return 0 < length <= min(MAX_HEADER_BYTES, room) and head[_LENGTH_BYTES] == ord("{")
 
 
-def parse_header(file: LocalFile, shard: int) -> Header:
+def parse_header(file: LocalFile, shard: int) -> Contents:
     """Read and check the header of a safetensors file; no byte of a tensor is read.
 
     Args:
@@ -65,17 +59,17 @@ def parse_header(file: LocalFile, shard: int) -> Header:
         raise _wrong(file, f"the header is not UTF-8 at byte {error.start:,}") from None
     except JsonError as error:
         raise _wrong(file, str(error)) from None
-    return Header(tensors, found.metadata, found.warnings)
+    return Contents(tensors, found.metadata, found.warnings)
 
 
 def _read_header(file: LocalFile) -> bytes:
     if file.size == 0:
         raise _wrong(file, "the file is empty", "download or copy it again")
-    head = bytearray(min(file.size, _HEAD_BYTES))
+    head = bytearray(min(file.size, HEAD_BYTES))
     file.read_into(0, memoryview(head))
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
     room = file.size - _LENGTH_BYTES
-    if 0 < length <= min(MAX_HEADER_BYTES, room) and head[_LENGTH_BYTES] == ord("{"):
+    if is_safetensors(head, file.size):
         raw = bytearray(length)
         file.read_into(_LENGTH_BYTES, memoryview(raw))
         return bytes(raw)
@@ -115,7 +109,7 @@ def _describe(
         if start != expected:
             in_order = False
         expected = base + last
-        add(make(TensorInfo, (name, dtype, shape, shard, start, expected)))
+        add(make(TensorInfo, (name, dtype, shape, shard, start, expected, None)))
     if not in_order:
         expected = _check_layout(sorted(tensors, key=attrgetter("start", "stop")), base)
     if expected > file_size:
@@ -127,13 +121,13 @@ def _describe(
 
 
 def _unknown(name: str, entry: Entry) -> JsonError:
-    if entry.dtype not in DTYPES:
+    if entry.dtype not in SAFETENSORS_DTYPES:
         return JsonError(f"tensor '{name}': unknown dtype '{entry.dtype}'")
     return JsonError(f"tensor '{name}': {len(entry.shape):,} dimensions, more than {MAX_RANK}")
 
 
 def _check_entry(name: str, entry: Entry) -> None:
-    dtype, shape = DTYPES[entry.dtype], entry.shape
+    dtype, shape = SAFETENSORS_DTYPES[entry.dtype], entry.shape
     first, last = entry.data_offsets
     what = f"tensor '{name}': shape {list(shape)} of {dtype.name}"
     # An empty dimension must not hide the others: no library could hold their strides.

@@ -1,4 +1,4 @@
-"""The `*.safetensors.index.json` that says which shard holds which tensor."""
+"""The `*.safetensors.index.json` or `*.bin.index.json` that says which shard holds which tensor."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from inspect_core.checkpoint.byte_source import read_whole
+from inspect_core.checkpoint.contents import PYTORCH, SAFETENSORS
 from inspect_core.checkpoint.strict_json import (
     JsonError,
     collector_paused,
@@ -15,6 +16,10 @@ from inspect_core.errors import CheckpointError
 
 MAX_INDEX_BYTES = 100_000_000
 """Size of the largest index accepted; 200,000 tensors take about 20 MB."""
+
+MAX_SHARDS = 20_000
+"""Files that an index may name; the largest published models have a few hundred. Each costs a
+look at the disk, and a million that are missing would cost 20 s and a gigabyte."""
 
 _MOST_UNTYPED_BYTES = 32 << 20
 """Length up to which JSON of any structure is parsed: lists of lists take 20 times their text."""
@@ -42,6 +47,11 @@ class _IndexJson(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _DECODER = msgspec.json.Decoder(_IndexJson)
+
+
+def format_of_index(path: Path) -> str:
+    """The format of all files that an index names; by its own name."""
+    return PYTORCH if path.name.lower().endswith(".bin.index.json") else SAFETENSORS
 
 
 def read_index(path: Path) -> Index:
@@ -131,6 +141,8 @@ def _require_plain_names(shard_of: dict[str, str]) -> None:
                 " beside the index"
             )
         checked.add(shard)
+    if len(checked) > MAX_SHARDS:
+        raise JsonError(f"the index names {len(checked):,} files, more than {MAX_SHARDS:,}")
 
 
 def _total_size(metadata: object, warnings: list[str]) -> int | None:

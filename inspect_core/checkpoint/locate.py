@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.checkpoint.byte_source import unreadable
+from inspect_core.checkpoint.damage import Damage
 from inspect_core.checkpoint.hub_cache import (
     cache_folder,
     find_snapshot,
     parse_hub_name,
     title_of_snapshot,
 )
+from inspect_core.checkpoint.weight_files import (
+    choose,
+    everybodys,
+    is_index,
+    missing_of_set,
+    size_of_set,
+    weights_among,
+)
 from inspect_core.errors import CheckpointError
 from inspect_core.text import clean
 
-INDEX_SUFFIX = ".safetensors.index.json"
-WEIGHTS_SUFFIX = ".safetensors"
-
-_MAIN_INDEX = f"model{INDEX_SUFFIX}"
-_MAIN_FILE = f"model{WEIGHTS_SUFFIX}"
-_KNOWN_FILES = ("diffusion_pytorch_model.safetensors", "adapter_model.safetensors")
-_FILE_OF_SET = re.compile(r"(.+)-(\d{1,6})-of-(\d{1,6})\.safetensors", re.DOTALL | re.ASCII)
-_UNREAD_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npz")
+_UNREAD_SUFFIXES = (".h5", ".msgpack", ".onnx", ".npz", ".keras", ".tflite", ".mlmodel", ".t7")
 _MOST_NAMED = 10
 
 
@@ -37,7 +39,7 @@ class Location:
         folder: where config.json lies, if the files share a folder.
         files: the weight files in order; empty if an index names them.
         index: the index file, if there is one.
-        beside: names of all weight files of the folder, if a folder was given.
+        beside: names of all weight files of that format in the folder, if a folder was given.
         warnings: human lines; foreign text is in them.
     """
 
@@ -53,7 +55,7 @@ def locate(uri: str | os.PathLike[str] | Sequence[str]) -> Location:
     """Find the files of a checkpoint.
 
     Args:
-        uri: a .safetensors file, an index file, a folder, a glob pattern, `org/name` or
+        uri: a file with weights, an index file, a folder, a glob pattern, `org/name` or
             `org/name@revision` in the local Hugging Face cache, or several files of one model.
 
     Raises:
@@ -125,12 +127,12 @@ def _matches(pattern: str) -> list[Path]:
         names = glob.glob(os.path.expanduser(pattern))  # noqa: PTH111, PTH207
     except (OSError, ValueError, re.error):
         return []
-    return sorted(_absolute(name) for name in names if name.lower().endswith(WEIGHTS_SUFFIX))
+    return sorted(map(_absolute, weights_among(names)))
 
 
 def _not_found(text: str) -> CheckpointError:
     if glob.has_magic(text):
-        return CheckpointError("no .safetensors file matches this pattern", where=text)
+        return CheckpointError("no file with weights matches this pattern", where=text)
     name = parse_hub_name(text)
     if name is None or "/" not in text:
         return CheckpointError("no such file or folder", where=text, hint="check the path")
@@ -142,11 +144,8 @@ def _not_found(text: str) -> CheckpointError:
 
 
 def _one_file(path: Path) -> Location:
-    lower = path.name.lower()
-    if lower.endswith(INDEX_SUFFIX):
+    if is_index(path.name):
         return Location(_title(path), path.parent, (), index=path)
-    if lower.endswith(".bin.index.json"):
-        raise _not_read_yet(path)
     return Location(_title(path), path.parent, (path,))
 
 
@@ -160,8 +159,7 @@ def _several(paths: Iterable[Path]) -> Location:
 
 def _title(path: Path) -> str:
     # `model.safetensors` is everybody's name: the folder says more.
-    everybodys = path.name in (_MAIN_INDEX, _MAIN_FILE, *_KNOWN_FILES)
-    known = path.parent if everybodys else path
+    known = path.parent if everybodys(path.name) else path
     return clean(title_of_snapshot(known) or known.name or str(known))
 
 
@@ -171,62 +169,31 @@ def _in_folder(folder: Path) -> Location:
             names = sorted(entry.name for entry in entries)
     except OSError as error:
         raise unreadable(folder, error) from error
-    indexes = [name for name in names if name.lower().endswith(INDEX_SUFFIX)]
-    weights = [name for name in names if name.lower().endswith(WEIGHTS_SUFFIX)]
-    index, files = _choose(indexes, weights)
-    if index is None and not files:
-        raise _unclear(folder, indexes + weights, names)
+    found = choose(names)
+    if found.index is None and not found.files:
+        raise _unclear(folder, found.beside, names)
     return Location(
         _title(folder),
         folder,
-        tuple(folder / name for name in files),
-        folder / index if index else None,
-        tuple(weights),
-        _missing_of_set(files),
+        tuple(folder / name for name in found.files),
+        folder / found.index if found.index else None,
+        tuple(found.beside),
+        (*_warn_missing(found.files), *_warn_others(found.others)),
     )
 
 
-def _choose(indexes: list[str], weights: list[str]) -> tuple[str | None, list[str]]:
-    """Pick the index or the files that are the folder's model; the first rule that fits wins."""
-    if _MAIN_INDEX in indexes:
-        return _MAIN_INDEX, []
-    if _MAIN_FILE in weights:
-        return None, [_MAIN_FILE]
-    if len(indexes) == 1:
-        return indexes[0], []
-    if not indexes:
-        files = weights if len(weights) == 1 else _set_among(weights)
-        if files:
-            return None, files
-    known = [name for name in _KNOWN_FILES if name in weights]
-    return None, known if len(known) == 1 else []
-
-
-def _set_among(weights: list[str]) -> list[str]:
-    """Return the one set of `x-00001-of-0000N` files; with other files beside, a whole one."""
-    sets: dict[tuple[str, str], list[str]] = {}
-    for name in weights:
-        part = _FILE_OF_SET.fullmatch(name)
-        if part:
-            sets.setdefault((part[1], part[3]), []).append(name)
-    if len(sets) != 1:
-        return []
-    [members] = sets.values()
-    return members if len(members) == len(weights) or not _missing_of_set(members) else []
-
-
-def _missing_of_set(files: Sequence[str]) -> tuple[str, ...]:
-    parts = [_FILE_OF_SET.fullmatch(name) for name in files]
-    first = parts[0] if parts else None
-    if first is None:
-        return ()
-    here = {int(part[2]) for part in parts if part}
-    total, width = int(first[3]), len(first[2])
-    missing = [number for number in range(1, total + 1) if number not in here]
+def _warn_missing(files: Sequence[str]) -> list[str]:
+    missing = missing_of_set(files)
     if not missing:
-        return ()
-    names = [f"{first[1]}-{number:0{width}}-of-{first[3]}{WEIGHTS_SUFFIX}" for number in missing]
-    return (f"{len(missing):,} of {total:,} files are missing: {some_names(names)}",)
+        return []
+    what = f"{len(missing):,} of {size_of_set(files):,} files are missing"
+    return [Damage(f"{what}: {some_names(missing)}")]
+
+
+def _warn_others(others: Sequence[str]) -> list[str]:
+    if not others:
+        return []
+    return [f"the folder holds weights in another format too ({some_names(others)}): not shown"]
 
 
 def some_names(names: Sequence[str], most: int = 3) -> str:
@@ -241,12 +208,16 @@ def _unclear(folder: Path, candidates: list[str], names: list[str]) -> Checkpoin
         return CheckpointError(what, where=str(folder), hint="name one of them")
     for name in names:
         if name.lower().endswith(_UNREAD_SUFFIXES):
-            return _not_read_yet(folder / name)
+            return _not_read(folder / name)
+    if "adapter_config.json" in names:
+        what = "an adapter's config without its weights"
+        hint = "download its adapter_model.safetensors too"
+        return CheckpointError(what, where=str(folder), hint=hint)
     return CheckpointError(
-        "no .safetensors file in this folder", where=str(folder), hint="is it the right one?"
+        "no file with weights in this folder", where=str(folder), hint="is it the right one?"
     )
 
 
-def _not_read_yet(path: Path) -> CheckpointError:
-    what = f"{path.suffix.lower()} files are not read yet, only .safetensors"
+def _not_read(path: Path) -> CheckpointError:
+    what = f"{path.suffix.lower()} files are not read"
     return CheckpointError(what, where=str(path), hint="convert it to safetensors")

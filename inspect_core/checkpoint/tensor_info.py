@@ -7,20 +7,29 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """A storage dtype of the safetensors format.
+    """A storage dtype.
 
     Attributes:
-        name: the format's own name, e.g. `BF16`.
-        bits: storage size of one element.
+        name: the name in the file's format, or the one that people know: `BF16`, `Q4_K`.
+        bits: storage size of one block.
         comparable: whether values can be read and compared; others are listed only.
+        block: values that are stored together and only together; 1 unless quantised.
+        decoded: what the values of a block are read as, `F32`; empty if they are stored as
+            they are.
     """
 
     name: str
     bits: int
     comparable: bool
+    block: int = 1
+    decoded: str = ""
+
+    def nbytes(self, numel: int) -> int:
+        """Bytes that `numel` values take in a file."""
+        return numel * self.bits // (8 * self.block)
 
 
-DTYPES: dict[str, DType] = {
+SAFETENSORS_DTYPES: dict[str, DType] = {
     name: DType(name, bits, comparable)
     for name, bits, comparable in [
         ("F64", 64, True), ("F32", 32, True), ("F16", 16, True), ("BF16", 16, True),
@@ -33,7 +42,26 @@ DTYPES: dict[str, DType] = {
         ("F4", 4, False),
     ]
 }  # fmt: skip
-"""Every dtype of the format, by its name in the header."""
+"""Every dtype of the safetensors format, by its name in the header."""
+
+GGML_QUANTS: dict[str, DType] = {
+    name: DType(name, 8 * block_bytes, comparable, block, "F32" if comparable else "")
+    for name, block, block_bytes, comparable in [
+        ("Q4_0", 32, 18, True), ("Q4_1", 32, 20, True), ("Q5_0", 32, 22, True),
+        ("Q5_1", 32, 24, True), ("Q8_0", 32, 34, True), ("Q2_K", 256, 84, True),
+        ("Q3_K", 256, 110, True), ("Q4_K", 256, 144, True), ("Q5_K", 256, 176, True),
+        ("Q6_K", 256, 210, True), ("Q8_K", 256, 292, False), ("IQ2_XXS", 256, 66, True),
+        ("IQ2_XS", 256, 74, True), ("IQ3_XXS", 256, 98, True), ("IQ1_S", 256, 50, True),
+        ("IQ4_NL", 32, 18, True), ("IQ3_S", 256, 110, True), ("IQ2_S", 256, 82, True),
+        ("IQ4_XS", 256, 136, True), ("IQ1_M", 256, 56, True), ("TQ1_0", 256, 54, True),
+        ("TQ2_0", 256, 66, True), ("MXFP4", 32, 17, True), ("NVFP4", 64, 36, True),
+        ("Q1_0", 128, 18, False),
+    ]
+}  # fmt: skip
+"""Quantised dtypes of GGUF files, by ggml's names: blocks of values with scales of their own."""
+
+DTYPES: dict[str, DType] = SAFETENSORS_DTYPES | GGML_QUANTS
+"""Every dtype that a tensor may have, by name."""
 
 
 class TensorInfo(NamedTuple):
@@ -46,6 +74,8 @@ class TensorInfo(NamedTuple):
         shard: index into the checkpoint's shards.
         start: first byte in that shard's file.
         stop: one past the last byte.
+        strides: elements from one index to the next, dimension by dimension, where the values
+            do not lie in order without gaps (PyTorch's views); None where they do.
     """
 
     name: str
@@ -54,6 +84,7 @@ class TensorInfo(NamedTuple):
     shard: int
     start: int
     stop: int
+    strides: tuple[int, ...] | None = None
 
     @property
     def numel(self) -> int:
@@ -62,5 +93,7 @@ class TensorInfo(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes in the file."""
-        return self.stop - self.start
+        """Bytes of all values, in order and without gaps."""
+        if self.strides is None:
+            return self.stop - self.start
+        return DTYPES[self.dtype].nbytes(self.numel)

@@ -5,24 +5,21 @@ the order of the pairs and do not depend on the number of threads.
 """
 
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.control import Control, Progress
-from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling
-from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel
+from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling, Window
+from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel, Raw
 from inspect_core.delta.summary import Summary
+from inspect_core.delta.values import Readable, ValueReader
 
 CHUNK_VALUES = 1 << 20
-"""Values a chunk: 2 to 8 MiB a side, some milliseconds of work."""
+"""Values a chunk: 2 to 8 MiB a side, some milliseconds of work. A multiple of every block."""
 
 SMALL_BATCH = 256
 """Most tensors that one task compares when they are small."""
@@ -33,14 +30,6 @@ MOST_THREADS = 8
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-class Readable(Protocol):
-    """Where bytes of tensors come from; a `Checkpoint`, or a stream made up by a test."""
-
-    def read_into(self, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
-        """Fill `buffer` from byte `offset` of the tensor."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +82,7 @@ class Comparer:
     def __init__(self, kernel: Kernel, threads: int | None = None) -> None:
         self._kernel = kernel
         self._threads = threads or thread_count()
-        self._local = threading.local()
+        self._model, self._reference = ValueReader(), ValueReader()
 
     def summaries(
         self,
@@ -132,6 +121,46 @@ class Comparer:
             yield held_pair, held
         control.report(Progress(len(pairs), len(pairs), "tensors", total_bytes, total_bytes))
 
+    def measured(
+        self,
+        source: Readable,
+        tensors: Sequence[TensorInfo],
+        measure: Callable[[Raw, str], Result],
+        control: Control,
+    ) -> Iterator[tuple[int, Result]]:
+        """Yield `(tensor number, result)` of every chunk of every tensor, in order.
+
+        This is for whoever sums something else than differences.
+
+        Args:
+            source: what holds the tensors.
+            tensors: what to read.
+            measure: gets the bytes of a chunk and the dtype they are in, on one of several
+                threads; the bytes are overwritten once it has returned.
+            control: takes progress after each task, and can cancel.
+
+        Raises:
+            Cancelled: `control` was cancelled.
+            CheckpointError: a file cannot be read, or changed meanwhile.
+        """
+        pairs = [Pair(tensor) for tensor in tensors]
+        total, seen, last = sum(pair.nbytes for pair in pairs), 0, 0
+        control.report(Progress(0, len(pairs), "tensors", 0, total))
+
+        def work(task: Sequence[_Piece]) -> list[tuple[_Piece, Result]]:
+            found = []
+            for at in task:
+                read = self._model.read(source, tensors[at.pair], at.start, at.stop)
+                found.append((at, measure(*read)))
+            return found
+
+        for results in self._in_order(work, _tasks(pairs), control):
+            for piece, result in results:
+                yield piece.pair, result
+                seen, last = seen + _piece_bytes(pairs[piece.pair], piece), piece.pair
+            control.report(Progress(last, len(pairs), "tensors", seen, total))
+        control.report(Progress(len(pairs), len(pairs), "tensors", total, total))
+
     def detail(
         self,
         model: Readable,
@@ -165,6 +194,31 @@ class Comparer:
             control.report(Progress(0, 1, "tensors", seen, total))
         return summary, heat
 
+    def zoom(
+        self,
+        model: Readable,
+        reference: Readable,
+        pair: Pair,
+        view: MatrixView,
+        window: Window,
+        grid: tuple[int, int],
+        control: Control,
+    ) -> HeatGrid:
+        """A part of the matrix in view, pooled to `grid`; only its rows are read."""
+        pooling = Pooling.of(view, *grid, window)
+        first = view.first + window.top * view.columns
+        heat = HeatGrid.zero(pooling.rows, pooling.columns)
+        stop = first + window.rows * view.columns
+
+        def work(piece: _Piece) -> HeatGrid | None:
+            request = HeatRequest(piece.start - first, view.columns, pooling)
+            chunk = self._read(model, reference, pair, piece)
+            return self._kernel.compare(chunk, histogram=False, heat=request)[1]
+
+        for cells in self._in_order(work, _cut(0, first, stop), control):
+            heat = heat if cells is None else heat + cells
+        return pooling.without_guards(heat)
+
     def _piece(
         self, model: Readable, reference: Readable, pair: Pair, piece: _Piece, histogram: bool
     ) -> Summary:
@@ -172,29 +226,12 @@ class Comparer:
         return self._kernel.compare(chunk, histogram, None)[0]
 
     def _read(self, model: Readable, reference: Readable, pair: Pair, piece: _Piece) -> Chunk:
-        numel = piece.stop - piece.start
-        theirs = pair.reference
-        return Chunk(
-            self._fetch("model", model, pair.model, piece),
-            pair.model.dtype,
-            None if theirs is None else self._fetch("reference", reference, theirs, piece),
-            None if theirs is None else theirs.dtype,
-            numel,
-        )
-
-    def _fetch(
-        self, side: str, source: Readable, tensor: TensorInfo, piece: _Piece
-    ) -> NDArray[np.uint8]:
-        width = DTYPES[tensor.dtype].bits // 8
-        nbytes = (piece.stop - piece.start) * width
-        held: NDArray[np.uint8] | None = getattr(self._local, side, None)
-        if held is None or held.size < nbytes:
-            held = np.empty(max(nbytes, CHUNK_VALUES * 2), np.uint8)
-            setattr(self._local, side, held)
-        buffer = held[:nbytes]
-        if nbytes:
-            source.read_into(tensor, piece.start * width, buffer.data)
-        return buffer
+        start, stop = piece.start, piece.stop
+        ours = self._model.read(model, pair.model, start, stop)
+        theirs: tuple[Raw | None, str | None] = None, None
+        if pair.reference is not None:
+            theirs = self._reference.read(reference, pair.reference, start, stop)
+        return Chunk(*ours, *theirs, stop - start)
 
     def _in_order(
         self, work: Callable[[Task], Result], tasks: Iterable[Task], control: Control
@@ -240,14 +277,21 @@ def _split(number: int, numel: int, bounds: tuple[int, ...] = ()) -> Iterator[_P
     """Chunks of one tensor, none of them across a bound; an empty tensor is one piece."""
     start = 0
     for stop in (*bounds, numel):
-        while start < stop:
-            end = min(stop, start + CHUNK_VALUES)
-            yield _Piece(number, start, end)
-            start = end
+        yield from _cut(number, start, stop)
+        start = max(start, stop)
     if numel == 0:
         yield _Piece(number, 0, 0)
 
 
+def _cut(number: int, start: int, stop: int) -> Iterator[_Piece]:
+    """Chunks of the values `start` .. `stop` of a tensor."""
+    while start < stop:
+        end = min(stop, start + CHUNK_VALUES)
+        yield _Piece(number, start, end)
+        start = end
+
+
 def _piece_bytes(pair: Pair, piece: _Piece) -> int:
     sides = (pair.model,) if pair.reference is None else (pair.model, pair.reference)
-    return sum((piece.stop - piece.start) * DTYPES[side.dtype].bits // 8 for side in sides)
+    dtypes = [DTYPES[side.dtype] for side in sides]
+    return sum(dtype.nbytes(piece.stop) - dtype.nbytes(piece.start) for dtype in dtypes)

@@ -62,28 +62,88 @@ class MatrixView:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a matrix, or all of it: rows `top` .. `bottom`, columns `left` .. `right`.
+
+    Attributes:
+        top: first row.
+        left: first column.
+        bottom: one past the last row.
+        right: one past the last column.
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def all_of(cls, view: MatrixView) -> "Window":
+        """The whole matrix of a view."""
+        return cls(0, 0, view.rows, view.columns)
+
+    @property
+    def rows(self) -> int:
+        """Rows in the window."""
+        return self.bottom - self.top
+
+    @property
+    def columns(self) -> int:
+        """Columns in the window."""
+        return self.right - self.left
+
+    def cell(self, row: int, column: int, rows: int, columns: int) -> "Window":
+        """What a cell of a grid of `rows` x `columns` covers (see `Pooling`)."""
+        top, bottom = (self.top + -(-at * self.rows // rows) for at in (row, row + 1))
+        left, right = (self.left + -(-at * self.columns // columns) for at in (column, column + 1))
+        return Window(top, left, bottom, right)
+
+    def around(self, row: int, column: int, rows: int, columns: int, view: MatrixView) -> "Window":
+        """A window of a size (at most the view's) with a place in its middle, inside the view."""
+        rows, columns = min(rows, view.rows), min(columns, view.columns)
+        top = max(0, min(row - rows // 2, view.rows - rows))
+        left = max(0, min(column - columns // 2, view.columns - columns))
+        return Window(top, left, top + rows, left + columns)
+
+
+@dataclass(frozen=True, slots=True)
 class Pooling:
     """Which cell of a grid each matrix row and column falls into.
 
     Attributes:
-        matrix_rows: rows of the matrix; row i falls into `i * rows // matrix_rows`.
-        column_edges: int64 `(grid columns + 1,)`: first column of each cell, then the end.
+        matrix_rows: rows of the window; row i of it falls into `i * rows // matrix_rows`.
+        column_edges: int64 `(grid columns + 1,)`: first matrix column of each cell, then the
+            end. Columns outside the window fall into a guard cell at either side.
         rows: grid rows.
-        columns: grid columns.
+        columns: grid columns, the guards among them.
+        guards: how many of them, before and after, are guards.
     """
 
     matrix_rows: int
     column_edges: NDArray[np.int64]
     rows: int
     columns: int
+    guards: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of(cls, view: MatrixView, rows: int, columns: int) -> "Pooling":
-        """A grid of at most `rows` x `columns` cells, never more than the matrix has."""
-        rows = max(1, min(rows, view.rows))
-        columns = max(1, min(columns, view.columns))
-        edges = -(-np.arange(columns + 1, dtype=np.int64) * view.columns // columns)
-        return cls(max(1, view.rows), edges, rows, columns)
+    def of(
+        cls, view: MatrixView, rows: int, columns: int, window: Window | None = None
+    ) -> "Pooling":
+        """A grid of at most `rows` x `columns` cells, never more than the window has."""
+        window = window or Window.all_of(view)
+        rows = max(1, min(rows, window.rows))
+        columns = max(1, min(columns, window.columns))
+        edges = -(-np.arange(columns + 1, dtype=np.int64) * window.columns // columns)
+        edges += window.left
+        before, after = int(window.left > 0), int(window.right < view.columns)
+        edges = np.concatenate([[0] * before, edges, [view.columns] * after]).astype(np.int64)
+        guards = (before, after)
+        return cls(max(1, window.rows), edges, rows, columns + before + after, guards)
+
+    def without_guards(self, heat: "HeatGrid") -> "HeatGrid":
+        """The cells of the window alone."""
+        before, after = self.guards
+        return HeatGrid(heat.cells[:, :, before : heat.cells.shape[2] - after])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from inspect_core.structure.tree import LeafSpec, ModuleTree, SpecTable
 DEEPEST = 64
 """Components of a name that become modules; the rest of a longer name is its leaf's name."""
 
+MOST_MODULES = 500_000
+"""Modules that names can spell; then new names stay whole, as leaves of the root. Real models have
+fewer than half as many, and a header of 100 MB could spell ten million, in 10 GB of memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleFacts:
@@ -109,7 +113,7 @@ class _Builder:
             path, _, leaf = name.rpartition(".")
             node = nodes.get(path) if path else None
             if node is None:
-                path, leaf = split_name(name)
+                path, leaf = split_name(name) if len(nodes) < MOST_MODULES else ("", name)
                 node = self.node_at(path)
             index = by_identity.get(id(spec))
             if index is None:
@@ -249,4 +253,4 @@ def split_name(name: str) -> tuple[str, str]:
 def storage_bytes(dtype: str, numel: int) -> int:
     """Bytes that `numel` values of a dtype take in a file; 0 for an unknown dtype."""
     known = DTYPES.get(dtype)
-    return numel * known.bits // 8 if known else 0
+    return known.nbytes(numel) if known else 0

@@ -104,7 +104,10 @@ class Threads:
             finally:
                 self._controls.discard(control)
 
-        self._pool.submit(run)
+        try:
+            self._pool.submit(run)
+        except RuntimeError:  # closed already: the app is leaving
+            settle(ticket, error=Cancelled())
         return ticket
 
     def close(self) -> None:

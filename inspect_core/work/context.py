@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from inspect_core.control import Control
-from inspect_core.errors import CheckpointError
+from inspect_core.errors import CheckpointError, FilesChanged
 from inspect_core.work.listings import Opened
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
     from inspect_core.work.listings import Source, Uri
+
+CHANGED = "the file changed since it was opened"
+
+RELOAD = "press R to reload"
 
 MOST_OPEN = 6
 """Checkpoints kept open; a large one's descriptions take some 100 MB."""
@@ -23,24 +27,27 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._open: OrderedDict[Uri, Checkpoint] = OrderedDict()
+        self._open: OrderedDict[Uri, tuple[int, Checkpoint]] = OrderedDict()
         self._comparers: dict[str, Comparer] = {}
 
-    def checkpoint(self, uri: "Uri") -> "Checkpoint":
-        """The checkpoint of a uri; opened again when its files changed."""
+    def checkpoint(self, uri: "Uri", generation: int = 0) -> "Checkpoint":
+        """The checkpoint of a uri.
+
+        Args:
+            uri: what to open.
+            generation: a checkpoint opened for a smaller one is opened anew, whatever its files
+                say: a config, an index or more shards may have come beside them.
+        """
         from inspect_core.checkpoint import open_checkpoint
 
         with self._lock:
-            held = self._open.pop(uri, None)
-            if held is not None:
-                try:
-                    held.check_unchanged()
-                except CheckpointError:
-                    held.close()
-                    held = None
+            opened_for, held = self._open.pop(uri, (generation, None))
+            if held is not None and (opened_for < generation or not _unchanged(held)):
+                held.close()
+                held = None
             if held is None:
-                held = open_checkpoint(uri)
-            self._open[uri] = held
+                opened_for, held = generation, open_checkpoint(uri)
+            self._open[uri] = (opened_for, held)
             # A checkpoint that falls off may still be read by a running job: it closes
             # with its last reference, not here.
             while len(self._open) > MOST_OPEN:
@@ -76,18 +83,23 @@ class JobContext:
         """See `Context.open`.
 
         Raises:
-            CheckpointError: it cannot be opened, or is not the one that was listed.
+            CheckpointError: it cannot be opened.
+            FilesChanged: it is not the one that was listed, or not there any more.
         """
         if not isinstance(source, Opened):
             return self._shelf.checkpoint(source)
-        found = self._shelf.checkpoint(source.uri)
+        try:
+            found = self._shelf.checkpoint(source.uri, source.generation)
+        except CheckpointError as error:
+            what = f"{CHANGED} ({error.what})"
+            raise FilesChanged(what, where=error.where, hint=RELOAD) from None
         if found.identity != source.identity:
-            raise CheckpointError(
-                "the file changed since it was opened",
-                where=found.title,
-                hint="leave with q and open it again",
-            )
+            raise FilesChanged(CHANGED, where=found.title, hint=RELOAD)
         return found
+
+    def open_anew(self, uri: "Uri", generation: int) -> "Checkpoint":
+        """See `Context.open_anew`."""
+        return self._shelf.checkpoint(uri, generation)
 
     def comparer(self, device: str) -> "Comparer":
         """See `Context.comparer`."""
@@ -96,3 +108,11 @@ class JobContext:
     def emit(self, part: object) -> None:
         """See `Context.emit`."""
         self._emit(part)
+
+
+def _unchanged(held: "Checkpoint") -> bool:
+    try:
+        held.check_unchanged()
+    except CheckpointError:
+        return False
+    return True

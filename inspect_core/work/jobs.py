@@ -5,19 +5,15 @@ its control between chunks, and returns small results. Nothing heavy is imported
 """
 
 from abc import ABC, abstractmethod
-from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from inspect_core.control import Control
-from inspect_core.work.listings import Listing, PairListing, Source, Uri, listing_of
+from inspect_core.work.listings import Listing, Opened, PairListing, Source, Uri, listing_of
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
-    from inspect_core.delta.heat import HeatGrid, MatrixView
-    from inspect_core.delta.summary import Summary
-    from inspect_core.delta.table import SummaryRows
     from inspect_core.pairing import Pairing
 
 MOST_META_BYTES = 4 << 30
@@ -36,6 +32,10 @@ class Context(Protocol):
 
     def open(self, source: Source) -> "Checkpoint":
         """The opened checkpoint, kept while its files stay the same."""
+        ...
+
+    def open_anew(self, uri: Uri, generation: int) -> "Checkpoint":
+        """The checkpoint of a uri, opened anew for each generation."""
         ...
 
     def comparer(self, device: str) -> "Comparer":
@@ -85,9 +85,15 @@ class Job(ABC, Generic[R_co]):
 
 @dataclass(frozen=True)
 class OpenModel(Job[Listing]):
-    """Read the headers and build the tree from names."""
+    """Read the headers and build the tree from names.
+
+    Attributes:
+        uri: what to open.
+        generation: grows when the user asks to reload: nothing opened before is used again.
+    """
 
     uri: Uri
+    generation: int = 0
 
     @property
     def about(self) -> str:
@@ -96,7 +102,8 @@ class OpenModel(Job[Listing]):
 
     def run(self, context: Context) -> Listing:
         """See `Job.run`."""
-        return listing_of(context.open(self.uri))
+        listing = listing_of(context.open_anew(self.uri, self.generation))
+        return replace(listing, generation=self.generation)
 
 
 @dataclass(frozen=True)
@@ -120,9 +127,12 @@ class FindTypes(Job[Listing]):
 
         checkpoint = context.open(self.model)
         if checkpoint.config is None:
-            return listing_of(checkpoint, note="no config.json: module types are not known")
-        facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
-        return listing_of(checkpoint, facts, note, self.bare_modules)
+            listing = listing_of(checkpoint, note="no config.json: module types are not known")
+        else:
+            facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
+            listing = listing_of(checkpoint, facts, note, self.bare_modules)
+        generation = self.model.generation if isinstance(self.model, Opened) else 0
+        return replace(listing, generation=generation)
 
 
 @dataclass(frozen=True)
@@ -165,10 +175,17 @@ class FindDevice(Job[str]):
 
 @dataclass(frozen=True)
 class PairUp(Job[PairListing]):
-    """Open the reference and pair its tensors with the model's."""
+    """Open the reference and pair its tensors with the model's.
+
+    Attributes:
+        model: the model.
+        reference: what to compare it with.
+        generation: see `OpenModel`.
+    """
 
     model: Source
     reference: Uri
+    generation: int = 0
 
     @property
     def about(self) -> str:
@@ -177,176 +194,30 @@ class PairUp(Job[PairListing]):
 
     def run(self, context: Context) -> PairListing:
         """See `Job.run`."""
-        reference = context.open(self.reference)
-        matches = _pairing(context, self.model, self.reference).matches
-        return PairListing.of(reference, matches)
+        model = context.open(self.model)
+        reference = context.open_anew(self.reference, self.generation)
+        listing = PairListing.of(reference, pairing_of(model, reference).matches)
+        return replace(listing, generation=self.generation)
 
 
-def _pairing(context: Context, model: Source, reference: Source) -> "Pairing":
+def pairing_of(model: "Checkpoint", reference: "Checkpoint") -> "Pairing":
+    """Which tensor of a reference answers which of a model."""
     from inspect_core.pairing import pair_tensors
 
-    return pair_tensors(context.open(model).tensors, context.open(reference).tensors)
+    return pair_tensors(model.tensors, reference.tensors)
 
 
 @dataclass(frozen=True)
-class SweepPart:
-    """Summaries of some tensors: their indices in the listing, and one row each."""
+class LookAgain(Job[tuple[bool, ...]]):
+    """Ask the file system whether files were replaced since they were listed."""
 
-    tensors: "array[int]"
-    rows: "SummaryRows"
-
-
-@dataclass(frozen=True)
-class Sweep(Job[int]):
-    """Summarise many tensors; parts of the result come as they are ready.
-
-    Attributes:
-        model: the model.
-        reference: what to compare with; None summarises the model's own values.
-        device: where to compare.
-        only: indices in the listing, or None for all.
-        done: indices that need no comparing any more (an interrupted sweep goes on).
-        background: whether it waits while somebody waits for another job.
-    """
-
-    model: Source
-    reference: Source | None
-    device: str = "cpu"
-    only: tuple[int, ...] | None = None
-    done: frozenset[int] = frozenset()
-    background: bool = True
+    opened: tuple[Opened, ...]
 
     @property
     def about(self) -> str:
         """See `Job.about`."""
-        return "comparing tensors" if self.reference else "reading tensors"
+        return "looking at the files"
 
-    def run(self, context: Context) -> int:
-        """See `Job.run`; returns the number of tensors summarised."""
-        from inspect_core.checkpoint.tensor_info import DTYPES
-        from inspect_core.delta.compare import Pair
-        from inspect_core.delta.table import sweep_parts
-
-        model = context.open(self.model)
-        if self.reference is None:
-            reference = model
-            pairs = {
-                index: Pair(info)
-                for index, info in enumerate(model.tensors.values())
-                if DTYPES[info.dtype].comparable
-            }
-        else:
-            reference = context.open(self.reference)
-            matches = _pairing(context, self.model, self.reference).matches
-            pairs = {
-                index: Pair(match.model, match.reference)
-                for index, match in enumerate(matches)
-                if match.status == "pair" and match.model
-            }
-        chosen = pairs.keys() if self.only is None else [i for i in self.only if i in pairs]
-        wanted = [(index, pairs[index]) for index in chosen if index not in self.done]
-        comparer = context.comparer(self.device)
-        for tensors, rows in sweep_parts(comparer, model, reference, wanted, context.control):
-            context.emit(SweepPart(tensors, rows))
-        model.check_unchanged()
-        reference.check_unchanged()
-        return len(wanted)
-
-
-@dataclass(frozen=True)
-class TensorDetail:
-    """One tensor in full.
-
-    Attributes:
-        name: its name in the model.
-        reference_name: its partner's name; None where its own values were looked at.
-        summary: over the whole tensor, with a histogram.
-        heat: the matrix in view, pooled.
-        view: which matrix that is.
-    """
-
-    name: str
-    reference_name: str | None
-    summary: "Summary"
-    heat: "HeatGrid"
-    view: "MatrixView"
-
-
-@dataclass(frozen=True)
-class Inspect(Job[TensorDetail]):
-    """Compare one tensor with its partner (or with zeros) and pool it to a grid.
-
-    Attributes:
-        model: the model.
-        reference: the reference, or None for the tensor's own values.
-        name: the tensor's name in the model.
-        reference_name: its partner's name.
-        grid: most rows and columns of the heat grid.
-        slice_index: which matrix of a 3-D tensor.
-        device: where to compare.
-    """
-
-    model: Source
-    reference: Source | None
-    name: str
-    reference_name: str | None
-    grid: tuple[int, int]
-    slice_index: int = 0
-    device: str = "cpu"
-
-    @property
-    def about(self) -> str:
-        """See `Job.about`."""
-        return f"reading {self.name}"
-
-    def run(self, context: Context) -> TensorDetail:
+    def run(self, context: Context) -> tuple[bool, ...]:
         """See `Job.run`."""
-        from inspect_core.delta.compare import Pair
-        from inspect_core.delta.heat import MatrixView
-
-        model = context.open(self.model)
-        info = model.tensors[self.name]
-        source, partner = model, None
-        if self.reference is not None and self.reference_name is not None:
-            source = context.open(self.reference)
-            partner = source.tensors[self.reference_name]
-        view = MatrixView.of(info.shape, self.slice_index)
-        summary, heat = context.comparer(self.device).detail(
-            model, source, Pair(info, partner), view, self.grid, context.control
-        )
-        model.check_unchanged()
-        source.check_unchanged()
-        return TensorDetail(self.name, self.reference_name, summary, heat, view)
-
-
-@dataclass(frozen=True)
-class InspectModule(Job[tuple[TensorDetail, ...]]):
-    """Inspect the few tensors of a module, each on a grid of its own.
-
-    Attributes:
-        model: the model.
-        reference: the reference, or None for the tensors' own values.
-        names: names in the model, each with its partner's name or None.
-        grid: most rows and columns of each heat grid.
-        device: where to compare.
-    """
-
-    model: Source
-    reference: Source | None
-    names: tuple[tuple[str, str | None], ...]
-    grid: tuple[int, int]
-    device: str = "cpu"
-
-    @property
-    def about(self) -> str:
-        """See `Job.about`."""
-        return f"reading {len(self.names)} tensors"
-
-    def run(self, context: Context) -> tuple[TensorDetail, ...]:
-        """See `Job.run`."""
-        return tuple(
-            Inspect(self.model, self.reference, name, partner, self.grid, 0, self.device).run(
-                context
-            )
-            for name, partner in self.names
-        )
+        return tuple(one.replaced for one in self.opened)

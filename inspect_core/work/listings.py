@@ -1,5 +1,6 @@
 """What opening a model or a reference tells: columns that cross to another process at once."""
 
+import os
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +23,25 @@ class Opened:
     Attributes:
         uri: what was opened.
         identity: its files and their states then (`Checkpoint.identity`).
+        generation: how many times the user had asked to reload it then.
     """
 
     uri: Uri
     identity: tuple[object, ...]
+    generation: int = 0
+
+    @property
+    def replaced(self) -> bool:
+        """Whether a file is gone or another one is in its place; asks the file system."""
+        return any(_is_replaced(*file) for file in self.identity)  # type: ignore[misc]
+
+
+def _is_replaced(path: str, stamp: tuple[int, int, int]) -> bool:
+    try:
+        now = os.stat(path)  # noqa: PTH116 - may be many, while somebody waits
+    except OSError:
+        return True
+    return (now.st_size, now.st_mtime_ns, now.st_ino) != tuple(stamp)
 
 
 Source = Uri | Opened
@@ -48,6 +64,7 @@ class Listing:
         warnings: lines to show.
         note: where the module types come from, or why there are none.
         identity: the files and their states.
+        generation: see `Opened`.
     """
 
     uri: Uri
@@ -61,11 +78,12 @@ class Listing:
     warnings: tuple[str, ...]
     note: str = ""
     identity: tuple[object, ...] = ()
+    generation: int = 0
 
     @property
     def opened(self) -> Opened:
         """What further jobs should open."""
-        return Opened(self.uri, self.identity)
+        return Opened(self.uri, self.identity, self.generation)
 
 
 def listing_of(
@@ -88,7 +106,7 @@ def listing_of(
         if spec is None:
             spec = made[key] = LeafSpec(info.dtype, info.shape)
         specs.append(spec)
-        nbytes += info.stop - info.start
+        nbytes += info.nbytes
     return Listing(
         uri=checkpoint.uri,
         title=checkpoint.title,
@@ -119,6 +137,7 @@ class PairListing:
         removed: names that only the reference has.
         warnings: the reference's own warnings.
         identity: the reference's files and their states.
+        generation: see `Opened`.
     """
 
     title: str
@@ -131,11 +150,12 @@ class PairListing:
     removed: list[str]
     warnings: tuple[str, ...]
     identity: tuple[object, ...] = ()
+    generation: int = 0
 
     @property
     def opened(self) -> Opened:
         """What further jobs should open as the reference."""
-        return Opened(self.uri, self.identity)
+        return Opened(self.uri, self.identity, self.generation)
 
     @classmethod
     def of(cls, reference: "Checkpoint", matches: "Sequence[Match]") -> "PairListing":

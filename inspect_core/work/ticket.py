@@ -13,6 +13,10 @@ class WorkerDied(LamellaError):  # noqa: N818 - it says what happened
     """The process that ran the job is gone; a new one takes the next job."""
 
 
+class OverLimit(WorkerDied):
+    """The job itself was the reason: the same job would end the next worker as well."""
+
+
 def ignore(_: Any) -> None:
     """For parts and progress that nobody asked for."""
 

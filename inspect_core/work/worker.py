@@ -50,6 +50,7 @@ class Worker:
                 target=self._work, args=(lane, background), name=lane.name, daemon=True
             ).start()
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        self.send("alive", 0)
         while True:
             kind, number, job = receive(self._requests)
             if kind == "run":
@@ -61,6 +62,10 @@ class Worker:
                     control = self._controls.get(number)
                 if control is not None:
                     control.cancel()
+                if any(lane.drop(number) for lane in self._lanes.values()):
+                    # It would be asked again only after the job before it, minutes later.
+                    self._forget(number)
+                    self.send("cancelled", number)
 
     def send(self, kind: str, number: int, payload: object = None) -> None:
         """Send one answer; if nobody reads any more, end."""
@@ -77,17 +82,22 @@ class Worker:
             self._busy.set()
             if not background:
                 self._hold_background(True)
-            elif self._held:
-                control.pause()
+            else:
+                with self._guard:  # or it would be paused just after it was let go
+                    if self._held:
+                        control.pause()
             try:
                 self._run(number, job, control)
             finally:
-                with self._guard:
-                    del self._controls[number]
-                    if not self._controls:
-                        self._busy.clear()
+                self._forget(number)
                 if not background and lane.empty():
                     self._hold_background(False)
+
+    def _forget(self, number: int) -> None:
+        with self._guard:
+            del self._controls[number]
+            if not self._controls:
+                self._busy.clear()
 
     def _run(self, number: int, job: Any, control: Control) -> None:
         context = JobContext(self._shelf, control, lambda part: self.send("part", number, part))
@@ -151,6 +161,14 @@ class _Lane:
             item = self._waiting.popleft()
             self.running = item[0]
             return item
+
+    def drop(self, number: int) -> bool:
+        """Take a job out of the queue; False if it is not, or no longer, in it."""
+        with self._changed:
+            waiting = [item for item in self._waiting if item[0] == number]
+            for item in waiting:
+                self._waiting.remove(item)
+            return bool(waiting)
 
     def empty(self) -> bool:
         with self._changed:

@@ -12,11 +12,14 @@ from queue import SimpleQueue
 from typing import Any, BinaryIO, cast
 
 from inspect_core.errors import Cancelled, LamellaError
-from inspect_core.work.ticket import Ticket, WorkerDied, settle
+from inspect_core.work.ticket import OverLimit, Ticket, WorkerDied, settle
 from inspect_core.work.wire import receive, send
 
 HANG_SECONDS = 10.0
 """A busy worker that says nothing for so long is stopped; it normally says so twice a second."""
+
+START_SECONDS = 60.0
+"""The same before its first word: a library on a cold network drive loads slowly."""
 
 CANCEL_SECONDS = 2.0
 """A cancelled job that has not ended after so long takes its worker with it."""
@@ -35,8 +38,11 @@ class WorkerProcess:
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._open: dict[int, Ticket] = {}
         self._deadlines: dict[int, tuple[float, str]] = {}
+        self._cancelled: dict[int, float] = {}
+        self._started = False
         self._heard = 0.0
         self._reason = ""
+        self._guilty: set[int] = set()
         self._closed = False
 
     @property
@@ -70,7 +76,9 @@ class WorkerProcess:
                 raise LamellaError(f"cannot start a worker process ({error.strerror})") from None
             self._process = process
             self._heard = time.monotonic()
+            self._started = False
             self._reason = ""
+            self._guilty = set()
             self._outbox = SimpleQueue()
             threading.Thread(target=_write, args=(process, self._outbox), daemon=True).start()
             threading.Thread(target=self._listen, args=(process,), daemon=True).start()
@@ -120,8 +128,7 @@ class WorkerProcess:
     def _cancel(self, number: int) -> None:
         with self._guard:
             if number in self._open:
-                late = (time.monotonic() + CANCEL_SECONDS, "it did not stop when asked to")
-                self._deadlines[number] = late
+                self._cancelled.setdefault(number, time.monotonic())
                 self._outbox.put(("cancel", number, None))
 
     def _listen(self, process: "subprocess.Popen[bytes]") -> None:
@@ -131,9 +138,11 @@ class WorkerProcess:
             while True:
                 kind, number, payload = receive(stream)
                 self._heard = time.monotonic()
+                self._hear_first()
                 if kind in ("done", "failed", "cancelled"):
                     with self._guard:
                         self._deadlines.pop(number, None)
+                        self._cancelled.pop(number, None)
                         ticket = self._open.pop(number, None)
                     if ticket is not None:
                         error = Cancelled() if kind == "cancelled" else payload
@@ -144,6 +153,13 @@ class WorkerProcess:
                         (ticket.on_part if kind == "part" else ticket.on_progress)(payload)
         except Exception:  # whatever ended the conversation, the jobs must hear of it
             self._bury(process)
+
+    def _hear_first(self) -> None:
+        """The process is up: from now on it can be late to obey."""
+        if not self._started:
+            with self._guard:
+                self._started = True
+                self._cancelled = dict.fromkeys(self._cancelled, self._heard)
 
     def _bury(self, process: "subprocess.Popen[bytes]") -> None:
         """The process is gone: fail what it had, and let the next job start another."""
@@ -156,40 +172,53 @@ class WorkerProcess:
                 return
             self._process = None
             self._outbox.put(None)
-            tickets = list(self._open.values())
+            tickets = list(self._open.items())
             self._open.clear()
             self._deadlines.clear()
+            self._cancelled.clear()
             reason = self._reason or _cause(process.returncode)
+            guilty = self._guilty
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        for ticket in tickets:
+        for number, ticket in tickets:
             what = f"the worker was stopped while {ticket.job.about}: {reason}"
-            settle(ticket, error=WorkerDied(what, hint="a new one starts; try again"))
+            kind = OverLimit if number in guilty else WorkerDied
+            settle(ticket, error=kind(what, hint="a new one starts; try again"))
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> None:
         """Stop the process when it hangs or overruns a limit."""
         while self._process is process:
             time.sleep(WATCH_SECONDS)
             with self._guard:
-                now = time.monotonic()
-                late = [reason for limit, reason in self._deadlines.values() if now > limit]
-                late += self._over_memory(process.pid)
-                if self._open and now - self._heard > HANG_SECONDS:
-                    late.append(f"no sign of life for {HANG_SECONDS:.0f} s")
-                if late and self._process is process:
-                    self._reason = late[0]
+                if self._process is not process:
+                    return
+                late = self._late(time.monotonic()) + self._over_memory(process.pid)
+                if late:
+                    self._reason = late[0][1]
+                    self._guilty = {number for number, _ in late}
                     process.kill()
                     return
 
-    def _over_memory(self, pid: int) -> list[str]:
-        """Why the process holds too much memory for one of its jobs; empty if it does not."""
-        limits = [ticket.job.memory_limit for ticket in self._open.values()]
-        least = min((limit for limit in limits if limit is not None), default=None)
-        if least is None or _resident_bytes(pid) <= least:
+    def _late(self, now: float) -> list[tuple[int, str]]:
+        """Jobs beyond a limit of time, and which; number 0 where it cannot be said which job."""
+        late = [(n, reason) for n, (limit, reason) in self._deadlines.items() if now > limit]
+        if self._started:
+            asked = [n for n, since in self._cancelled.items() if now - since > CANCEL_SECONDS]
+            late += [(number, "it did not stop when asked to") for number in asked]
+        patience = HANG_SECONDS if self._started else START_SECONDS
+        if self._open and now - self._heard > patience:
+            late.append((0, f"no sign of life for {patience:.0f} s"))
+        return late
+
+    def _over_memory(self, pid: int) -> list[tuple[int, str]]:
+        """Jobs for which the process holds too much memory, and why."""
+        limits = [(ticket.job.memory_limit, number) for number, ticket in self._open.items()]
+        least = min((limit for limit in limits if limit[0] is not None), default=None)
+        if least is None or _resident_bytes(pid) <= least[0]:
             return []
-        return [f"it took more than {least / 1e9:.0f} GB of memory"]
+        return [(least[1], f"it took more than {least[0] / 1e9:.0f} GB of memory")]
 
 
 def _resident_bytes(pid: int) -> int:

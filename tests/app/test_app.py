@@ -1,108 +1,24 @@
 """The app as a person uses it: keys, clicks, errors, hostile files, dead workers."""
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from app_made import HOSTILE, layers, screen_text, shows, until, write_model
+from app_made import HOSTILE, layers, until, write_model
+from app_running import NARROW, WIDE, idle, running
 from textual.widgets import Input
 
-from inspect_core.work.backend import Threads, Workers
-from themes import load_theme
-from tui.app import LamellaApp, Options
+from inspect_core.work.backend import Workers
 from tui.demo import demo_pair
 from tui.messages import JobEnded, RowChosen, RowHighlighted
+from tui.palette import Depth
 from tui.screens.inspector import InspectorScreen
 from tui.screens.reference import ReferencePrompt, complete_path
 from tui.screens.text import TextScreen
-
-WIDE, NARROW = (120, 40), (80, 24)
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    """The bundled pair without its config, so that no test waits for torch."""
-    folder = tmp_path_factory.mktemp("pair")
-    found = []
-    for source in demo_pair():
-        to = folder / Path(source).name
-        to.mkdir()
-        shutil.copy(Path(source) / "model.safetensors", to)
-        found.append(str(to))
-    return found
-
-
-class Running:
-    """An app under test, and the messages it got."""
-
-    def __init__(self, app, pilot, messages) -> None:
-        self.app, self.pilot, self.messages = app, pilot, messages
-
-    @property
-    def tree(self):
-        return self.app.inspector.tree_view
-
-    @property
-    def text(self) -> str:
-        return screen_text(self.app)
-
-    @property
-    def paths(self) -> list[str]:
-        lines = self.tree.outline.lines if self.tree.outline else []
-        return [line.row.path if line.row is not None else "…" for line in lines]
-
-    @property
-    def detail(self) -> str:
-        """The text of the detail pane."""
-        return "\n".join(strip.text for strip in self.app.inspector.detail._lines)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def shows(self, text: str, seconds: float = 30.0) -> None:
-        await shows(self.pilot, text, seconds)
-
-    async def until(self, condition, what: str = "") -> None:
-        await until(self.pilot, condition, what=what)
-
-    async def go_to(self, path: str) -> None:
-        """Put the cursor on the row of a path, expanding down to it."""
-        at = self.tree.outline.reveal(path)
-        assert at is not None, path
-        self.tree.lines_changed(None)
-        self.tree.move_to(at)
-        await self.pilot.pause()
-
-    async def inspect(self, path: str) -> None:
-        await self.go_to(path)
-        await self.press("enter")
-
-    def got(self, kind) -> list:
-        return [message for message in self.messages if isinstance(message, kind)]
-
-
-@contextlib.asynccontextmanager
-async def running(model, reference=None, size=WIDE, backend=None, swept=True, **more):
-    """Open the app and wait for the tree, and for the sweep where there is a reference."""
-    options = Options(model, reference, "cpu", load_theme("lamella-dark"), **more)
-    app = LamellaApp(options, backend or Threads())
-    messages = []
-    async with app.run_test(size=size, notifications=True, message_hook=messages.append) as pilot:
-        run = Running(app, pilot, messages)
-        await run.until(lambda: app.session.listing or "cannot open" in run.text, "the tree")
-        if reference is not None and swept:
-            await run.until(lambda: _idle(app), "the end of the sweep")
-        yield run
-
-
-def _idle(app) -> bool:
-    return app.session.pairs is not None and not app.desk.busy("pair", "sweep", "some")
 
 
 def small(tmp_path, name="model", **tensors):
@@ -343,7 +259,7 @@ async def test_a_reference_is_asked_for_and_its_path_completes(tmp_path):
         await run.press("tab")
         assert field.value == base
         await run.press("enter")
-        await run.until(lambda: _idle(run.app))
+        await run.until(lambda: idle(run.app))
         await run.shows("14 of 14 tensors compared")
         row = next(line.row for line in run.tree.outline.lines if line.row.path == "layers.0-3")
         assert run.app.session.change(row).note == "0-1,3 unchanged, 2 changed"
@@ -367,7 +283,7 @@ async def test_a_wrong_second_reference_leaves_the_first(tmp_path):
         run.app.screen.query_one(Input).value = str(tmp_path / "nowhere")
         await run.press("enter")
         await run.until(lambda: any(m.error for m in run.got(JobEnded) if m.role == "pair"))
-        await run.until(lambda: _idle(run.app))
+        await run.until(lambda: idle(run.app))
         assert run.app.comparison.reference == base
         await run.inspect("norm.weight")
         await run.shows("model - reference")
@@ -407,7 +323,7 @@ async def test_numbers_of_values_never_pass_for_changes(tmp_path):
     async with running(model) as run:
         await run.press("enter")
         run.app.comparison.start(base)
-        await run.until(lambda: _idle(run.app))
+        await run.until(lambda: idle(run.app))
         statuses = {run.app.session.change(line.row).status for line in run.tree.outline.lines}
         assert statuses == {"same"}
 
@@ -494,10 +410,12 @@ async def test_hostile_names_are_shown_and_nothing_else(tmp_path):
     base = small(tmp_path, "base", **{name: t * 2 for name, t in tensors.items()})
     async with running(small(tmp_path, **tensors), base) as run:
         for at in range(len(run.paths)):
+            run.tree.focus()
             run.tree.move_to(at)
             await run.press("enter")
             await run.until(lambda: not run.app.desk.busy("inspect"))
             await run.pilot.click("#detail", offset=(6, 0))
+        run.tree.focus()
         for key in ("w", "escape", "slash", "left_square_bracket"):
             await run.press(key)
         text = run.text
@@ -526,7 +444,7 @@ async def test_a_file_replaced_during_the_session_is_a_message(tmp_path):
         await run.until(lambda: not run.app.desk.busy())
         write_model(Path(model), {"other": np.ones(3, np.float32)})
         await run.inspect("norm.weight")
-        await run.shows("Press Enter to try again.")
+        await run.shows("press R to reload")
         assert run.app.is_running
 
 
@@ -538,7 +456,7 @@ async def test_empty_and_scalar_tensors_have_a_detail(tmp_path):
             await run.shows(text)
 
 
-@pytest.mark.parametrize("look", [{"ascii_only": True}, {"colorless": True}])
+@pytest.mark.parametrize("look", [{"ascii_only": True}, {"depth": Depth.NONE}])
 async def test_other_looks_draw_everything(tmp_path, look):
     base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
     async with running(model, base, **look) as run:

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from app_made import HOSTILE
 
-from inspect_core.delta.heat import HeatGrid, MatrixView
+from inspect_core.delta.heat import HeatGrid, MatrixView, Window
 from inspect_core.delta.metrics import METRICS
 from inspect_core.delta.summary import HISTOGRAM_BINS, Summary, histogram_edges
 from inspect_core.structure.overview import Section
 from inspect_core.text import clean
-from inspect_core.work.jobs import TensorDetail
+from inspect_core.work.inspections import TensorDetail
 from themes import load_theme
 from tui import format as fmt
+from tui.figures.cells import MONO_LEVELS as MONO
 from tui.figures.message import message_figure
 from tui.figures.module import module_figure
-from tui.figures.overview import MONO, overview_figure, short_kinds
+from tui.figures.overview import overview_figure, short_kinds
 from tui.figures.parts import statistics_lines
 from tui.figures.tensor import SIDE_COLUMNS, WIDE, grid_for, tensor_figure
 from tui.palette import LEVELS, make_palette
@@ -47,15 +48,22 @@ def section(kinds, columns, title="layers.0-2"):
     return Section(title, columns, tuple(kinds), cells)
 
 
-def overview(values, palette=COLOR, width=80, height=30, summary=None, notes=(), delta=True, **of):
+def overview(*values, **of):
+    return overview_plots(*values, **of).lines
+
+
+def overview_plots(
+    values, palette=COLOR, width=80, height=30, summary=None, notes=(), delta=True, **of
+):
     grids = [np.array(v, float) for v in values]
     sections = of.pop("sections", None) or [
         section([f"kind{k}.weight" for k in range(len(v))], map(str, range(v.shape[1])))
         for v in grids
     ]
+    tell, find = of.pop("tell", lambda *at: f"cell {at}"), of.pop("find", lambda *at: f"to {at}")
     return overview_figure(
         of.pop("title", "layers.0-2"), "Layer", sections, grids, REL_L2, summary, delta, notes,
-        palette, width, height,
+        tell, find, palette, width, height,
     )  # fmt: skip
 
 
@@ -64,10 +72,14 @@ def detail_of(mean, name="a.weight", reference="a.weight", summary=NUMBERS, view
     cells = np.zeros((4, *mean.shape))
     cells[0], cells[3] = np.nan_to_num(mean), ~np.isnan(mean)
     view = view or MatrixView(*mean.shape)
-    return TensorDetail(name, reference, summary, HeatGrid(cells), view)
+    return TensorDetail(name, reference, summary, HeatGrid(cells), view, Window.all_of(view))
 
 
-def tensor(mean, palette=COLOR, width=80, height=20, notes=(), **of):
+def tensor(*mean, **of):
+    return tensor_plots(*mean, **of).lines
+
+
+def tensor_plots(mean, palette=COLOR, width=80, height=20, notes=(), **of):
     detail = of.pop("detail", None) or detail_of(mean)
     return tensor_figure(detail, (4, 4), "F32", notes, palette, width, height)
 
@@ -199,7 +211,7 @@ def test_a_tensor_never_overflows(palette, width):
 
 def _tensor_fits(palette, width, mean):
     for height in (4, 40):
-        rows, columns = grid_for(width, height)
+        rows, columns = grid_for(width, height, palette)
         detail = detail_of(mean[:rows, :columns], name="model.layers.11." * 5)
         notes = ["compared with another name, of some length " * 3]
         lines = tensor(None, palette, width, height, notes, detail=detail)
@@ -347,7 +359,11 @@ def test_a_message_is_wrapped(width):
     assert text(lines).count("sentence") == 9
 
 
-def module(details, palette=COLOR, width=80, height=20):
+def module(*details, **of):
+    return module_plots(*details, **of).lines
+
+
+def module_plots(details, palette=COLOR, width=80, height=20):
     shapes = ["4 x 4 F32"] * len(details)
     return module_figure("layers.1", "Layer", details, shapes, (), palette, width, height)
 

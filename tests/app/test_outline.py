@@ -37,7 +37,7 @@ def expand(lines: Outline, *wanted: str) -> None:
 
 
 def keep(lines: Outline, names: list[str], query: str) -> None:
-    lines.filter(keep_matching(names, lines.root.module.tree.order, query) if query else None)
+    lines.arrange(keep_matching(names, lines.root.module.tree.order, query) if query else None)
 
 
 def test_it_begins_with_the_first_choice() -> None:

@@ -12,7 +12,7 @@ from inspect_core.delta.metrics import METRICS, VALUE_METRIC
 from inspect_core.delta.summary import Summary
 from inspect_core.delta.table import SummaryRows
 from inspect_core.structure.build import NO_FACTS, ModuleFacts
-from inspect_core.work.jobs import SweepPart
+from inspect_core.work.sweep import SweepPart
 from tui.session import ODD_FACTOR, Session, keep_matching
 
 NAMES = [f"layers.{k}.{part}.weight" for k in range(4) for part in ("a", "b")] + ["norm.weight"]

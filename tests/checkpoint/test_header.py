@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspect_core.checkpoint.byte_source import LocalFile
-from inspect_core.checkpoint.header import Header, parse_header
+from inspect_core.checkpoint.contents import Contents
+from inspect_core.checkpoint.header import parse_header
 from inspect_core.checkpoint.header_json import HeaderJson, parse_carefully, parse_fast
 from inspect_core.checkpoint.strict_json import JsonError
-from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
+from inspect_core.checkpoint.tensor_info import SAFETENSORS_DTYPES, TensorInfo
 from inspect_core.errors import CheckpointError
 
 
-def parse(path: Path, content: bytes, sparse: int = 0) -> Header:
+def parse(path: Path, content: bytes, sparse: int = 0) -> Contents:
     write(path, content)
     if sparse:
         with path.open("r+b") as file:
@@ -73,7 +74,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64, "git lfs pull"),
     "html": (b"<!DOCTYPE html><html><body>403</body></html>" + b" " * 99, "web page"),
     "html 2": (b"\n  <HTML lang=en>" + b" " * 99, "web page"),
-    "zip": (b"PK\x03\x04" + bytes(60), "zip archive.*PyTorch files are not read yet"),
+    "zip": (b"PK\x03\x04" + bytes(60), "zip archive, probably a PyTorch file"),
     "pickle": (b"\x80\x02}q\x00." + bytes(60), "pickle"),
     "gguf": (b"GGUF\x03\0\0\0" + bytes(60), "GGUF"),
     "json file": (to_json({"model_type": "llama"}), "JSON text"),
@@ -214,11 +215,16 @@ def test_large_hostile_headers_end_soon(at: Path) -> None:
         parse(at, file_bytes(b'{"__metadata__":' + bomb + b"}"))
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", SAFETENSORS_DTYPES)
 def test_every_dtype(at: Path, dtype: str) -> None:
-    size = DTYPES[dtype].bits
+    size = SAFETENSORS_DTYPES[dtype].bits
     header = parse(at, file_bytes({"w": entry(dtype, [2, 4], 0, size)}, bytes(size)))
     assert header.tensors[0].dtype == dtype
+
+
+def test_quantised_dtypes_are_no_part_of_the_format(at: Path) -> None:
+    with pytest.raises(CheckpointError, match="unknown dtype 'Q4_K'"):
+        parse(at, file_bytes({"w": entry("Q4_K", [256], 0, 144)}, bytes(144)))
 
 
 def test_odd_but_open(at: Path) -> None:

@@ -28,7 +28,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 FOLDERS: list[tuple[list[str], list[str], str | None]] = [
     (["model.safetensors"], ["model.safetensors"], None),
-    (["x.safetensors", "pytorch_model.bin"], ["x.safetensors"], None),
+    (["x.safetensors", "training_args.bin", "optimizer.pt"], ["x.safetensors"], None),
     (["X.SAFETENSORS"], ["X.SAFETENSORS"], None),
     (["model.safetensors", "other.safetensors"], ["model.safetensors"], None),
     (["model.safetensors", "adapter_model.safetensors"], ["model.safetensors"], None),
@@ -50,6 +50,16 @@ FOLDERS: list[tuple[list[str], list[str], str | None]] = [
         ["m-1-of-2.safetensors", "m-2-of-2.safetensors"],
         None,
     ),
+    (["pytorch_model.bin", "training_args.bin", "vocab.txt"], ["pytorch_model.bin"], None),
+    (["model.pt", "pytorch_model.bin"], ["pytorch_model.bin"], None),
+    (["p-1-of-2.bin", "pytorch_model.bin.index.json"], [], "pytorch_model.bin.index.json"),
+    (["p-1-of-2.bin", "p-2-of-2.bin"], ["p-1-of-2.bin", "p-2-of-2.bin"], None),
+    (["last.ckpt", "rng_state_0.pth", "scaler.pt"], ["last.ckpt"], None),
+    (["NET.PTH"], ["NET.PTH"], None),
+    (["best.pt", "model.pth"], ["model.pth"], None),
+    (["adapter_model.bin", "x.bin"], ["adapter_model.bin"], None),
+    (["m-Q4.gguf"], ["m-Q4.gguf"], None),
+    (["m-1-of-2.gguf", "m-2-of-2.gguf"], ["m-1-of-2.gguf", "m-2-of-2.gguf"], None),
 ]
 
 
@@ -60,6 +70,32 @@ def test_folder(tmp_path: Path, names: list[str], files: list[str], index: str |
     assert [path.name for path in found.files] == files
     assert found.index == (folder / index if index else None)
     assert (found.title, found.folder, found.warnings) == ("my-model", folder, ())
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "named"),
+    [
+        (["x.safetensors", "pytorch_model.bin"], "x.safetensors", "pytorch_model.bin"),
+        (["m.gguf", "model.safetensors"], "model.safetensors", "m.gguf"),
+        (["m.gguf", "model.pt"], "model.pt", "m.gguf"),
+        (["a.safetensors", "p.bin", "p.bin.index.json"], "a.safetensors", "p.bin.index.json"),
+    ],
+)
+def test_the_preferred_format_and_a_word_about_the_other(
+    tmp_path: Path, names: list[str], chosen: str, named: str
+) -> None:
+    found = locate(fill(tmp_path, *names))
+    assert [path.name for path in found.files] == [chosen]
+    assert found.beside == (chosen,)
+    [warning] = found.warnings
+    assert f"in another format too ({named}): not shown" in warning
+
+
+def test_a_pattern_means_one_format(tmp_path: Path) -> None:
+    fill(tmp_path, "a.bin", "a.safetensors", "b.bin", "optimizer.bin", "m.gguf")
+    assert [path.name for path in locate(str(tmp_path / "*")).files] == ["a.safetensors"]
+    assert [path.name for path in locate(str(tmp_path / "*.bin")).files] == ["a.bin", "b.bin"]
+    assert [path.name for path in locate(str(tmp_path / "*.gg*")).files] == ["m.gguf"]
 
 
 def test_set_with_missing_files(tmp_path: Path) -> None:
@@ -74,15 +110,18 @@ def test_set_with_missing_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "no .safetensors file in this folder"),
-        (["README.md"], "no .safetensors file in this folder"),
+        ([], "no file with weights in this folder"),
+        (["README.md"], "no file with weights in this folder"),
         (["a.safetensors", "b.safetensors"], "2 checkpoints are here: a.safetensors, b"),
         ([f"{i:02}.safetensors" for i in range(30)], "30 checkpoints.* 09.safetensors and 20 more"),
         (["a.safetensors.index.json", "b.safetensors.index.json"], "2 checkpoints are here"),
         (["\x1b[2J.safetensors", "b.safetensors"], r"\\x1b\[2J"),
-        (["config.json", "pytorch_model.bin"], r"pytorch_model.bin: \.bin files are not read yet"),
-        (["model.gguf"], r"model.gguf: \.gguf files are not read yet"),
-        (["x.pt"], r"x.pt: \.pt files are not read yet"),
+        (["config.json", "tf_model.h5"], r"tf_model.h5: \.h5 files are not read"),
+        (["training_args.bin", "rng_state_0.pth"], "no file with weights in this folder"),
+        (["a.ckpt", "b.ckpt"], "2 checkpoints are here: a.ckpt, b.ckpt"),
+        (["m-Q4.gguf", "m-Q8.gguf"], "2 checkpoints are here"),
+        (["a.bin.index.json", "b.bin.index.json"], "2 checkpoints are here"),
+        (["a.safetensors", "b.safetensors", "model.pt"], "2 checkpoints are here"),
     ],
 )
 def test_folder_without_clear_model(tmp_path: Path, names: list[str], message: str) -> None:
@@ -103,8 +142,7 @@ def test_single_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = write_index(folder / "model.safetensors.index.json", {})
     assert locate(index).index == index
     bin_index = write_index(folder / "pytorch_model.bin.index.json", {})
-    with pytest.raises(CheckpointError, match="not read yet"):
-        locate(bin_index)
+    assert (locate(bin_index).index, locate(bin_index).title) == (bin_index, "tuned")
 
 
 def test_glob_and_several(tmp_path: Path) -> None:
@@ -122,7 +160,7 @@ def test_glob_and_several(tmp_path: Path) -> None:
     for wrong, message in [
         ([], "no file was given"),
         ("", "no file was given"),
-        (str(tmp_path / "z*"), "no .safetensors file matches"),
+        (str(tmp_path / "z*"), "no file with weights matches"),
         ([str(tmp_path), str(files[0])], "a folder among several"),
     ]:
         with pytest.raises(CheckpointError, match=message):
@@ -140,7 +178,7 @@ def test_not_found(home: Path, tmp_path: Path) -> None:
         ("x" * 5000, "too long"),
         ("a\0b", "not a possible file name"),
         ("../x/../y", "no such file or folder"),
-        ("\x1b[2J", r"\\x1b\[2J: no .safetensors file matches"),
+        ("\x1b[2J", r"\\x1b\[2J: no file with weights matches"),
     ]:
         with pytest.raises(CheckpointError, match=message):
             locate(wrong)

@@ -7,11 +7,11 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
+from inspect_core.checkpoint.tensor_info import SAFETENSORS_DTYPES, TensorInfo
 from inspect_core.delta.kernel import Chunk
 from inspect_core.delta.summary import COUNTS, Summary
 
-COMPARABLE = [name for name, dtype in DTYPES.items() if dtype.comparable]
+COMPARABLE = [name for name, dtype in SAFETENSORS_DTYPES.items() if dtype.comparable]
 FLOATS = ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"]
 INTEGERS = {
     "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8,
@@ -50,12 +50,12 @@ def random_raw(rng, dtype, numel, scale=1.0):
     if dtype == "BOOL":
         return encode(rng.integers(0, 2, numel), dtype)
     if dtype in INTEGERS:
-        return rng.integers(0, 256, numel * (DTYPES[dtype].bits // 8), np.uint8)
+        return rng.integers(0, 256, SAFETENSORS_DTYPES[dtype].nbytes(numel), np.uint8)
     return encode(rng.normal(size=numel) * scale, dtype)
 
 
 def chunk_of(raw_a, dtype_a, raw_b=None, dtype_b=None):
-    numel = raw_a.size // (DTYPES[dtype_a].bits // 8)
+    numel = raw_a.size // SAFETENSORS_DTYPES[dtype_a].nbytes(1)
     return Chunk(raw_a, dtype_a, raw_b, dtype_b, numel)
 
 
@@ -143,7 +143,7 @@ def assert_identical(summary, expected):
 
 
 def tensor(name, dtype, shape):
-    return TensorInfo(name, dtype, shape, 0, 0, math.prod(shape) * DTYPES[dtype].bits // 8)
+    return TensorInfo(name, dtype, shape, 0, 0, SAFETENSORS_DTYPES[dtype].nbytes(math.prod(shape)))
 
 
 class Held:

@@ -158,3 +158,14 @@ def test_names_alone_give_the_same_members() -> None:
         layers = dict(tree.root.children)["layers"]
         assert [group.label for group in layers.groups] == ["0-2"]
     assert names == [name for name, _ in encoder.named_parameters()]
+
+
+def test_names_can_spell_no_end_of_modules(monkeypatch) -> None:
+    monkeypatch.setattr("inspect_core.structure.build.MOST_MODULES", 100)
+    names = [".".join([str(at)] * 30) for at in range(20)]
+    tree = build_tree(names, [LeafSpec("U8", (1,))] * len(names))
+    assert sum(1 for _ in tree.root.walk()) < 100 + 30
+    assert tree.root.totals.tensors == len(names)
+    assert sorted(tree.order) == list(range(len(names)))
+    whole = [leaf.name for leaf in tree.root.leaves]
+    assert whole == names[-len(whole) :] and len(whole) > 10

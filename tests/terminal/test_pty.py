@@ -43,14 +43,18 @@ def write_model(path: Path, names: list[str]) -> str:
 class Terminal:
     """A program in a pty, everything it wrote, and the screen that made."""
 
-    def __init__(self, arguments: list[str], size: tuple[int, int], home: Path) -> None:
+    def __init__(
+        self, arguments: list[str], size: tuple[int, int], home: Path, **more: str
+    ) -> None:
         columns, lines = size
         env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SSH_CONNECTION")}
         env |= {
             "TERM": "xterm-256color",
             "COLORTERM": "truecolor",
             "XDG_STATE_HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
             "PYTHONPATH": str(Path(__file__).parents[2]),
+            **more,
         }
         self.child = pexpect.spawn(
             LAMELLA[0], [*LAMELLA[1:], *arguments], dimensions=(lines, columns), env=env, timeout=30

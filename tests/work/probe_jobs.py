@@ -85,3 +85,34 @@ class Probe:
         """Deaf to cancelling, as a call into a library is."""
         time.sleep(self.amount)
         return "slept"
+
+
+@dataclass(frozen=True)
+class Slow:
+    """A job whose every comparison takes some seconds more."""
+
+    job: Any
+    seconds: float
+    background: bool = True
+    needs_torch: bool = False
+    time_limit: float | None = None
+    memory_limit: int | None = None
+
+    @property
+    def about(self) -> str:
+        return self.job.about
+
+    def run(self, context: Any) -> Any:
+        from inspect_core.delta.compare import Comparer
+
+        quick = Comparer._piece
+
+        def slow(*arguments):
+            time.sleep(self.seconds)
+            return quick(*arguments)
+
+        Comparer._piece = slow
+        try:
+            return self.job.run(context)
+        finally:
+            Comparer._piece = quick

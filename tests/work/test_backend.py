@@ -15,7 +15,9 @@ from safetensors.numpy import save_file
 from inspect_core.errors import Cancelled, LamellaError
 from inspect_core.work import worker_process
 from inspect_core.work.backend import Threads, WorkerDied, Workers
-from inspect_core.work.jobs import FindTypes, Inspect, OpenModel, PairUp, Sweep
+from inspect_core.work.inspections import Inspect
+from inspect_core.work.jobs import FindTypes, OpenModel, PairUp
+from inspect_core.work.sweep import Sweep
 from tui.demo import demo_pair
 
 BASE, MODEL = demo_pair()

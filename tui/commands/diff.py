@@ -1,7 +1,5 @@
 """`lamella diff`: what changed from a base to a model, as a table or as JSON."""
 
-import fnmatch
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,12 +15,14 @@ from inspect_core.report import (
     report_of,
     to_json,
 )
+from inspect_core.structure.patterns import fitting
 from tui import format as fmt
 from tui.commands.layers import Layer, layers_of
 from tui.commands.order import in_order
 from tui.commands.output import BOLD, Output, note
 from tui.commands.progress import ProgressLine
 from tui.commands.table import Column, Row, Table
+from tui.terminal import Look
 
 REL_L2, MEAN, MAX, CHANGED = "rel. L2", "mean |d|", "max |d|", "changed"
 SHAPE, DTYPE, TENSORS = "shape", "dtype", "tensors"
@@ -50,8 +50,7 @@ def print_diff(
     node: str | None = None,
     sort: str | None = None,
     device: str = "cpu",
-    light: bool = False,
-    ascii_only: bool = False,
+    look: Look | None = None,
 ) -> bool:
     """Compare and print.
 
@@ -63,8 +62,7 @@ def print_diff(
         node: only tensors whose name, or a module on the way to them, fits this pattern.
         sort: `change` (the most first) or `name`; None keeps the model's order.
         device: where to compare; `auto` is the CPU, which is as fast as files are read.
-        light: colours for a light terminal.
-        ascii_only: draw with ASCII alone.
+        look: how to draw it.
 
     Returns:
         Whether nothing differs.
@@ -75,7 +73,8 @@ def print_diff(
     """
     with ProgressLine() as control:
         device = "cpu" if device == "auto" else device
-        found = compare(base, model, device=device, control=control, keep=_fitting(node))
+        keep = None if node is None else fitting(node)
+        found = compare(base, model, device=device, control=control, keep=keep)
     if node is not None and not found.kept:
         raise UsageError("no tensor of the two fits this pattern", where=node)
     for side, checkpoint in (("base", found.reference), ("model", found.model)):
@@ -86,7 +85,7 @@ def print_diff(
         tensors = in_order(report.tensors, sort)
         sys.stdout.write(to_json(replace(report, tensors=tuple(tensors))) + "\n")
         return report.summary.identical
-    output = Output(ascii_only, light)
+    output = Output(look)
     _print_head(found, output)
     if by == "layer":
         _print_layers(found, report, sort, output)
@@ -96,20 +95,9 @@ def print_diff(
     return report.summary.identical
 
 
-def print_layers(
-    base: str, model: str, *, device: str = "cpu", light: bool = False, ascii_only: bool = False
-) -> None:
+def print_layers(base: str, model: str, *, device: str = "cpu", look: Look | None = None) -> None:
     """Print what changed along the layers."""
-    print_diff(base, model, by="layer", device=device, light=light, ascii_only=ascii_only)
-
-
-def _fitting(node: str | None) -> Callable[[str], bool] | None:
-    """What says whether a tensor's name, or a module on the way to it, fits a pattern."""
-    if node is None:
-        return None
-    inside = f"{node}."
-    fits = re.compile(f"{fnmatch.translate(node)}|{fnmatch.translate(inside + '*')}").match
-    return lambda name: name == node or name.startswith(inside) or fits(name) is not None
+    print_diff(base, model, by="layer", device=device, look=look)
 
 
 def _print_head(found: Comparison, output: Output) -> None:

@@ -9,8 +9,8 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from inspect_core.text import DISPLAY_LIMIT, clean
-from themes import DARK, LIGHT, load_theme
-from tui.palette import make_palette
+from tui.palette import Depth, make_palette
+from tui.terminal import Look, choose_theme, find_depth
 
 Part = str | tuple[str, "Style | str"]
 """Text that is safe to show, alone or with a style or the name of a state's colour."""
@@ -25,15 +25,23 @@ class Output:
     """Standard output.
 
     Args:
-        ascii_only: draw with ASCII alone.
-        light: colours for a light terminal.
+        look: how to draw; a pipe gets colours only where their number is asked for.
+
+    Raises:
+        NoSuchTheme: there is no theme of the name asked for.
     """
 
-    def __init__(self, ascii_only: bool = False, light: bool = False) -> None:
-        ascii_only = ascii_only or not _encodes(_NEEDED)
-        self.palette = make_palette(load_theme(LIGHT if light else DARK), ascii_only)
+    def __init__(self, look: Look | None = None) -> None:
+        look = look or Look()
         self.width = columns(sys.stdout) if sys.stdout.isatty() else None
-        self._colors = _color_system() if self.width is not None else None
+        colored = self.width is not None or look.colors != "auto"
+        depth = find_depth(look.colors, os.environ) if colored else Depth.NONE
+        self._styled = depth is not Depth.NONE
+        theme, problem = choose_theme(look)
+        if problem:
+            note(problem)
+        ascii_only = look.ascii_only or not _encodes(_NEEDED)
+        self.palette = make_palette(theme, ascii_only, depth=depth)
         # The terminal's own foreground is the one that its background was chosen for.
         self._styles = {**self.palette.styles, "module": Style()}
 
@@ -59,11 +67,12 @@ class Output:
         if isinstance(part, str):
             return part
         text, style = part
-        if self._colors is None or not text:
+        if not self._styled or not text:
             return text
         if isinstance(style, str):
             style = self._styles[style]
-        return style.render(text, color_system=self._colors)
+        # The palette has the colours of the terminal: nothing is left to translate.
+        return style.render(text, color_system=ColorSystem.TRUECOLOR)
 
 
 def width_of(parts: list[Part]) -> int:
@@ -83,16 +92,6 @@ def columns(stream: TextIO) -> int:
         return os.get_terminal_size(stream.fileno()).columns or _FALLBACK_COLUMNS
     except (OSError, ValueError):
         return _FALLBACK_COLUMNS
-
-
-def _color_system() -> ColorSystem | None:
-    """What the terminal says it can show; None for no colour at all."""
-    term = os.environ.get("TERM", "").lower()
-    if "NO_COLOR" in os.environ or term in ("dumb", "unknown"):
-        return None
-    if os.environ.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
-        return ColorSystem.TRUECOLOR
-    return ColorSystem.EIGHT_BIT if "256color" in term else ColorSystem.STANDARD
 
 
 def _encodes(text: str) -> bool:

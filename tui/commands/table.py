@@ -4,19 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.cells import cell_len
-from rich.style import Style
 
 from inspect_core.text import clean
 from tui.commands.output import Output, Part
-from tui.palette import LEVELS
 
 GAP = "  "
 
 BAR = 16
 """Cells of the longest bar; a narrow terminal has half of them."""
-
-DARKEST = 20
-"""Bars start this far up the colour map, where it stands out from the background."""
 
 WIDEST_NAME = 100
 """A longer name runs over its column in a pipe, so that one does not move all others."""
@@ -140,7 +135,5 @@ class Table:
 
     def _drawn(self, share: float) -> Part:
         palette = self._output.palette
-        level = min(LEVELS - 1, DARKEST + int(share * (LEVELS - 1 - DARKEST)))
-        red, green, blue = palette.sequential[level]
         filled = palette.glyphs.rule * max(1, round(share * self._bar))
-        return filled, Style(color=f"#{red:02x}{green:02x}{blue:02x}")
+        return filled, palette.bar_style(share)

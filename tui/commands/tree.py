@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from inspect_core.checkpoint import open_checkpoint
+from inspect_core.checkpoint.strict_json import collector_paused
 from inspect_core.errors import LamellaError
 from inspect_core.structure.branch import Branch, Twig
 from inspect_core.structure.tree import ModuleTree
@@ -14,6 +15,7 @@ from inspect_core.work.jobs import FindTypes
 from inspect_core.work.listings import Listing, Uri, listing_of
 from tui import format as fmt
 from tui.commands.output import BOLD, Output, Part, note, width_of
+from tui.terminal import Look
 
 MOST_INLINE = 6
 """Parameters beside their module's name; more of them get a line each."""
@@ -27,6 +29,7 @@ LEAST_NAME = 24
 _GUIDES = {False: ("├── ", "└── ", "│   ", "    "), True: ("|-- ", "`-- ", "|   ", "    ")}
 
 
+@collector_paused()  # or it walks a million rows again and again: half of the time
 def print_tree(
     model: Uri,
     *,
@@ -34,8 +37,7 @@ def print_tree(
     bare: bool = False,
     depth: int | None = None,
     as_json: bool = False,
-    light: bool = False,
-    ascii_only: bool = False,
+    look: Look | None = None,
 ) -> None:
     """Print the tree of a model.
 
@@ -45,8 +47,7 @@ def print_tree(
         bare: show modules that hold no tensor; needs the types.
         depth: levels below the model; None for all.
         as_json: print JSON.
-        light: colours for a light terminal.
-        ascii_only: draw with ASCII alone.
+        look: how to draw it.
 
     Raises:
         CheckpointError: the model cannot be read.
@@ -60,7 +61,7 @@ def print_tree(
     if as_json:
         sys.stdout.write(json.dumps(_document(listing, root, depth), ensure_ascii=True) + "\n")
         return
-    output = Output(ascii_only, light)
+    output = Output(look)
     output.line(*_title(listing, output))
     printer = _Printer(output, depth)
     for line in printer.below(root, "", 1):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from inspect_core.delta.summary import Summary
 from inspect_core.text import clean
 from tui import format as fmt
+from tui.figures.figure import Figure, Plot
 from tui.figures.parts import (
     Lines,
     cut,
@@ -16,20 +17,25 @@ from tui.figures.parts import (
     side_by_side,
     statistics_lines,
 )
-from tui.figures.tensor import SIDE_COLUMNS, WIDE, matrix_lines, robust_scale
+from tui.figures.tensor import SIDE_COLUMNS, WIDE, matrix_lines, matrix_plot, robust_scale
 from tui.palette import Palette
 
 if TYPE_CHECKING:
-    from inspect_core.work.jobs import TensorDetail
+    from inspect_core.work.inspections import TensorDetail
 
 MOST_DRAWN = 6
 """Parameters of a module that are drawn below each other; of more an overview is shown."""
 
 
-def grid_for(width: int, height: int, count: int) -> tuple[int, int]:
+BELOW_LINES = 5
+"""Lines of the statistics where they stand below the matrices."""
+
+
+def grid_for(width: int, height: int, count: int, palette: Palette) -> tuple[int, int]:
     """Rows and columns to pool each of `count` matrices to."""
     columns = width - SIDE_COLUMNS if width >= WIDE else width
-    return max(2, 2 * _plot_height(height, count)), max(2, columns)
+    room = height if width >= WIDE else height - BELOW_LINES
+    return max(2, palette.rows_a_line * _plot_height(room, count)), max(2, columns)
 
 
 def module_figure(
@@ -41,7 +47,7 @@ def module_figure(
     palette: Palette,
     width: int,
     height: int,
-) -> Lines:
+) -> Figure:
     """The parameters of one module, each on a scale of its own.
 
     Args:
@@ -56,9 +62,12 @@ def module_figure(
     """
     beside = width >= WIDE
     plot_width = width - SIDE_COLUMNS if beside else width
-    plot_height = _plot_height(height - len(notes), len(details))
+    room = height - len(notes) - (0 if beside else BELOW_LINES)
+    plot_height = _plot_height(room, len(details))
     delta = any(detail.reference_name is not None for detail in details)
+    above = [heading(clean(path), kind, palette, width), *note_lines(notes, palette, width)]
     blocks: Lines = []
+    grids: list[Plot] = []
     for detail, shape in zip(details, shapes, strict=True):
         scale = robust_scale(detail.heat.mean)
         name = detail.name.removeprefix(f"{path}.") if path else detail.name
@@ -72,17 +81,19 @@ def module_figure(
             one_row = detail.view.rows == 1
             tall = 1 if one_row else plot_height
             cells = detail.heat.mean
-            blocks += matrix_lines(cells, scale, palette, plot_width, tall, one_row)
-    lines = [heading(clean(path), kind, palette, width), *note_lines(notes, palette, width)]
+            painted = matrix_lines(cells, scale, palette, plot_width, tall, one_row)
+            top = len(above) + len(blocks)
+            grids.append(matrix_plot(detail, painted, top, target=detail.name))
+            blocks += painted
     total = Summary.merged(detail.summary.without_histogram() for detail in details)
     statistics = statistics_lines(total, delta, palette)
     if beside:
-        lines += side_by_side(blocks, statistics, plot_width + 2)
+        lines = above + side_by_side(blocks, statistics, plot_width + 2)
     else:
         below = side_by_side(statistics[::2], statistics[1::2], width // 2)
-        lines += blocks
+        lines = above + blocks
         lines += below if len(lines) + len(below) <= height else []
-    return fitted(lines, palette, width)
+    return Figure(fitted(lines, palette, width), tuple(grids))
 
 
 def _plot_height(height: int, count: int) -> int:

@@ -1,31 +1,31 @@
 """Layers across, parameter kinds down; or a list of bars where there is no axis."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.style import Style
 from textual.strip import Strip
 
 from inspect_core.structure.fold import is_index
 from inspect_core.text import clean
-from themes import Rgb
 from tui import format as fmt
-from tui import plots
+from tui.figures.cells import level_ramp, paint_levels, same_swatch
+from tui.figures.figure import Figure, Plot
 from tui.figures.parts import (
     Lines,
     cut,
     fitted,
     heading,
-    hex_color,
     line,
     not_shown,
     note_lines,
     side_by_side,
     statistics_lines,
 )
-from tui.palette import LEVELS, Palette
+from tui.palette import Palette
 
 if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
@@ -41,8 +41,11 @@ MOST_LINES = 300
 COMFORTABLE_CELL = 4
 """Columns that a cell gets before labels take the rest."""
 
-MONO = " .:-=+*#%@"
-"""Levels from no change to the most, where colour may not tell them apart."""
+Tell = Callable[[int, int, int], str]
+"""What the cell at (section, row, column) is, safe to show."""
+
+Find = Callable[[int, int, int], str | None]
+"""The path of the first tensor of the cell at (section, row, column)."""
 
 
 def overview_figure(
@@ -54,10 +57,12 @@ def overview_figure(
     summary: "Summary | None",
     delta: bool,
     notes: Sequence[str],
+    tell: Tell,
+    find: Find,
     palette: Palette,
     width: int,
     height: int,
-) -> Lines:
+) -> Figure:
     """Layers across, parameter kinds down, all sections on one scale.
 
     Args:
@@ -69,6 +74,8 @@ def overview_figure(
         summary: of all tensors of the row together, as far as they were compared.
         delta: whether there is a reference, so that the summary is of a delta.
         notes: lines to show below the heading, safe to show.
+        tell: what a cell says.
+        find: where a cell leads.
         palette: colours and glyphs.
         width: cells across.
         height: lines at most.
@@ -78,15 +85,16 @@ def overview_figure(
     top = float(finite.max()) if finite.size else 0.0
     wanted = sum(2 * len(section.kinds) + 1 for section in sections)
     tall = 2 if len(lines) + wanted + SUMMARY_LINES < height else 1
-    for section, grid in zip(sections, values, strict=True):
-        block = _section(section, grid, top, metric, palette, width, tall)
-        if len(block) > MOST_LINES:
-            left = not_shown(len(block) - MOST_LINES, palette)
-            block = [*block[:MOST_LINES], left]
+    grids: list[Plot] = []
+    for number, (section, grid) in enumerate(zip(sections, values, strict=True)):
+        says, leads = partial(tell, number), partial(find, number)
+        block, plot = _section(section, grid, top, metric, palette, width, tall, says, leads)
+        if plot is not None:
+            grids.append(replace(plot, top=plot.top + 1 + len(lines)))
         lines += block
     if finite.size:
         same = delta and bool((finite == 0.0).any())
-        lines.append(_sequential_scale(top, metric, palette, same))
+        lines.append(_scale(top, metric, palette, same))
     else:
         lines.append(line((f"{metric.name}: nothing to show", palette.styles["muted"])))
     if summary is not None:
@@ -94,7 +102,8 @@ def overview_figure(
         half = min(width // 2, 34)
         lines += [Strip([]), *side_by_side(statistics[::2], statistics[1::2], half)]
     more = "" if len(lines) < height else "  (tab, page down: more below)"
-    return fitted([heading(title, f"{kind}{more}", palette, width), *lines], palette, width)
+    lines = [heading(title, f"{kind}{more}", palette, width), *lines]
+    return Figure(fitted(lines, palette, width), tuple(grids))
 
 
 def _section(
@@ -105,15 +114,26 @@ def _section(
     palette: Palette,
     width: int,
     tall: int,
-) -> Lines:
-    """One heatmap, `tall` lines a kind; a list of bars where there is no axis."""
+    says: Callable[[int, int], str],
+    leads: Callable[[int, int], str | None],
+) -> tuple[Lines, Plot | None]:
+    """One heatmap, `tall` lines a kind; a list of bars where there is no axis.
+
+    The plot's top is counted from the section's first line.
+    """
     labels = [clean(kind, 80) for kind in short_kinds(section.kinds)]
+    hidden = max(0, len(labels) - MOST_LINES // tall)
+    labels, grid = labels[: len(labels) - hidden], grid[: len(labels) - hidden]
+    left_out = [not_shown(hidden, palette)] if hidden else []
     longest = max(map(len, labels), default=0)
     # Labels may take what the cells do not need: a label that is cut is a guess.
     spare = width - COMFORTABLE_CELL * len(section.columns) - 1
     gutter = max(1, min(longest, max(12, width // 3, spare), width - 9)) + 1
     if section.columns == ("",):
-        return _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
+        bars = _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
+        above, rows = len(bars) - len(labels), len(labels)
+        plot = Plot(above, 0, rows, gutter - 1, rows, 1, says, leads) if rows else None
+        return bars + left_out, plot
     cells = max(1, (width - gutter) // len(section.columns))
     longest = max(map(len, section.columns))
     cell = min(cells, max(6, min(longest + 1, 24))) if cells > 1 else 1
@@ -127,17 +147,18 @@ def _section(
         text = line((cut(label, gutter - 1).ljust(gutter), palette.styles["module"]))
         lines.append(Strip.join([text, cells_line]))
         lines += [Strip.join([Strip.blank(gutter), cells_line])] * (tall - 1)
+    lines += left_out
     if shown < len(section.columns):
         lines.append(not_shown(len(section.columns) - shown, palette, "columns"))
-    return lines
+    rows = len(labels)
+    plot = Plot(1, gutter, rows * tall, shown * cell, rows, shown, says, leads) if rows else None
+    return lines, plot
 
 
 def _cells(grid: NDArray[np.float64], top: float, palette: Palette, cell: int) -> Lines:
     """The heatmap of a section, one line a kind, drawn as one picture."""
-    if palette.marks:
-        return [line("".join(_mark(value, top) * cell for value in row)) for row in grid]
-    rows = [_pixels(row, top, palette, cell) for row in grid]
-    return plots.half_blocks([pixels for row in rows for pixels in (row, row)])
+    shares = grid / top if top > 0.0 else grid
+    return paint_levels(shares.repeat(palette.rows_a_line, axis=0).repeat(cell, axis=1), palette)
 
 
 def _bars(
@@ -154,7 +175,6 @@ def _bars(
     most = max(4, min(30, width - gutter - 10))
     for label, value in zip(labels, values, strict=True):
         share = value / top if top > 0.0 and np.isfinite(value) else 0.0
-        color = palette.sequential[min(LEVELS - 1, 20 + int(share * (LEVELS - 21)))]
         mark = "#" if palette.ascii_only else "█"
         filled = mark * max(1 if share > 0 else 0, round(share * most))
         text = fmt.metric_value(metric, None if np.isnan(value) else float(value))
@@ -162,7 +182,7 @@ def _bars(
             line(
                 (cut(label, gutter - 1).ljust(gutter), palette.styles["module"]),
                 f"{text:>8} ",
-                (filled, Style(color=hex_color(color))),
+                (filled, palette.bar_style(share)),
             )
         )
     return lines
@@ -187,36 +207,15 @@ def _axis(names: list[str], cell: int) -> str:
     return "".join(row)
 
 
-def _pixels(values: NDArray[np.float64], top: float, palette: Palette, cell: int) -> list[Rgb]:
-    pixels: list[Rgb] = []
-    for value in values:
-        if not np.isfinite(value):
-            color = palette.background
-        elif value == 0.0:
-            color = palette.same
-        else:
-            level = 0 if top <= 0.0 else round(value / top * (LEVELS - 1))
-            color = palette.sequential[max(0, min(LEVELS - 1, level))]
-        pixels += [color] * cell
-    return pixels
-
-
-def _sequential_scale(top: float, metric: "Metric", palette: Palette, same: bool) -> Strip:
+def _scale(top: float, metric: "Metric", palette: Palette, same: bool) -> Strip:
     """The colours from 0 to the most, and that of exactly 0 where there is such a cell."""
     if top == 0.0:
         return line(f"{metric.name} 0 everywhere")
-    high = f" {fmt.metric_value(metric, top)}  {metric.name}"
-    if palette.marks:
-        return line("0 ", MONO, high)
-    ramp = [palette.sequential[round(step * (LEVELS - 1) / 15)] for step in range(16)]
-    parts = [line("0 "), plots.half_blocks([ramp, ramp])[0], line(high)]
-    if same:
-        swatch = [palette.same] * 2
-        parts += [line("   "), plots.half_blocks([swatch, swatch])[0], line(" no change")]
+    parts = [
+        line("0 "),
+        level_ramp(palette),
+        line(f" {fmt.metric_value(metric, top)}  {metric.name}"),
+    ]
+    if same and not palette.marks:
+        parts += [line("   "), same_swatch(palette), line(" no change")]
     return Strip.join(parts)
-
-
-def _mark(value: float, top: float) -> str:
-    if not np.isfinite(value):
-        return "?"
-    return MONO[0 if top <= 0 else min(9, round(value / top * 9))]

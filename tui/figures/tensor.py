@@ -1,6 +1,6 @@
 """A parameter: its matrix as a heatmap, and its statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +9,8 @@ from textual.strip import Strip
 
 from inspect_core.text import clean
 from tui import format as fmt
-from tui import plots
+from tui.figures.cells import paint_signed, signed_ramp
+from tui.figures.figure import Figure, Plot
 from tui.figures.parts import (
     Lines,
     fitted,
@@ -19,10 +20,10 @@ from tui.figures.parts import (
     side_by_side,
     statistics_lines,
 )
-from tui.palette import LEVELS, Palette
+from tui.palette import Palette
 
 if TYPE_CHECKING:
-    from inspect_core.work.jobs import TensorDetail
+    from inspect_core.work.inspections import TensorDetail
 
 SIDE_COLUMNS = 26
 """Width of the column of statistics beside a heatmap."""
@@ -33,17 +34,14 @@ WIDE = 74
 ROBUST_SHARE = 0.995
 """The scale of a delta ends at this quantile of |cell|: one outlier leaves the rest visible."""
 
-MONO_SIGNED = ("-+*#", ".:=≡")
-"""Negative and positive values, small to large, where colour may not tell them apart."""
-
-ASCII_SIGNED = ("-+*#", ".:=@")
-"""The same in ASCII."""
+STRIP_LINES = 3
+"""Lines of a vector: more of the same would tell nothing."""
 
 
-def grid_for(width: int, height: int) -> tuple[int, int]:
-    """Rows and columns to pool a matrix to; half-blocks give two rows a line."""
+def grid_for(width: int, height: int, palette: Palette) -> tuple[int, int]:
+    """Rows and columns to pool a matrix to."""
     columns = width - SIDE_COLUMNS if width >= WIDE else width
-    return max(2, 2 * (height - 4)), max(2, columns)
+    return max(2, palette.rows_a_line * (height - 4)), max(2, columns)
 
 
 def tensor_figure(
@@ -54,8 +52,8 @@ def tensor_figure(
     palette: Palette,
     width: int,
     height: int,
-) -> Lines:
-    """A parameter: its matrix, pooled, and its statistics.
+) -> Figure:
+    """A parameter: its matrix, or the part of it in the window, and its statistics.
 
     Args:
         detail: what was computed.
@@ -79,16 +77,12 @@ def tensor_figure(
     plot_height = max(1, height - len(lines) - below)
     scale = robust_scale(detail.heat.mean)
     plot = matrix_lines(detail.heat.mean, scale, palette, plot_width, plot_height, view.rows == 1)
-    where = f"rows 0-{view.rows - 1}  columns 0-{view.columns - 1}"
-    if len(shape) <= 1:
-        where = f"0-{view.columns - 1}"
-    if view.numel == 0:
-        where = "no values"
+    matrix = matrix_plot(detail, plot, len(lines))
     rows, columns = detail.heat.cells.shape[1:]
-    per_cell = f"{-(-view.rows // rows)} x {-(-view.columns // columns)}"
+    per_cell = f"{-(-detail.window.rows // rows)} x {-(-detail.window.columns // columns)}"
     what = "model - reference" if delta else "values"
     caption = f"{what}, mean of {per_cell} a cell" if per_cell != "1 x 1" else what
-    plot.append(line((clean(where), palette.styles["muted"])))
+    plot.append(line((_where(detail), palette.styles["muted"])))
     if view.slices > 1:
         text = f"slice {view.index + 1} of {view.slices}, [ ] for others; numbers are of all"
         plot.append(line((text, palette.styles["muted"])))
@@ -97,7 +91,20 @@ def tensor_figure(
         lines += side_by_side(plot, statistics, plot_width + 2)
     else:
         lines += [*plot, *side_by_side(statistics[::2], statistics[1::2], width // 2)]
-    return fitted(lines, palette, width)
+    return Figure(fitted(lines, palette, width), (matrix,) if view.numel else ())
+
+
+def _where(detail: "TensorDetail") -> str:
+    """Which rows and columns are on show."""
+    view, window = detail.view, detail.window
+    if view.numel == 0:
+        return "no values"
+    columns = f"{window.left}-{window.right - 1}"
+    part = (window.rows, window.columns) != (view.rows, view.columns)
+    of = f" of {view.rows} x {view.columns}, 0 for all" if part else ""
+    if view.rows == 1:
+        return columns + of
+    return f"rows {window.top}-{window.bottom - 1}  columns {columns}{of}"
 
 
 def matrix_lines(
@@ -111,38 +118,71 @@ def matrix_lines(
     """A signed matrix stretched over the width, and over the height unless it is a strip."""
     rows, columns = cells.shape
     wide = max(1, width - width % columns) if columns * 2 <= width else min(width, columns)
-    tall = 2 * min(height, 3) if strip else 2 * max(1, min(height, -(-rows * 2 // 2)))
-    tall = min(2 * height, max(tall, 2))
+    tall = palette.rows_a_line * min(height, STRIP_LINES if strip else max(1, rows))
     row_of = np.arange(tall) * rows // tall
     column_of = np.arange(wide) * columns // wide
     picked = cells[row_of][:, column_of]
-    if palette.marks:
-        marks = [[_signed_mark(value, scale, palette) for value in row] for row in picked[::2]]
-        return [line("".join(row)) for row in marks]
-    level = np.rint(np.nan_to_num(picked) / (scale or 1.0) * (LEVELS // 2)) + LEVELS // 2
-    index = np.clip(level, 0, LEVELS).astype(int)
-    missing = np.isnan(picked)
-    pixels = [
-        [
-            palette.background if gone else palette.diverging[at]
-            for at, gone in zip(row, lost, strict=True)
-        ]
-        for row, lost in zip(index.tolist(), missing.tolist(), strict=True)
-    ]
-    return plots.half_blocks(pixels)
+    return paint_signed(picked / scale if scale > 0.0 else picked, palette)
+
+
+def matrix_plot(
+    detail: "TensorDetail", painted: Lines, top: int, target: str | None = None
+) -> Plot:
+    """Where the cells of a painted matrix are, and what they say.
+
+    Args:
+        detail: what was computed.
+        painted: its lines.
+        top: the first of them in the figure.
+        target: the tensor's path, where the plot leads to it and is not zoomed itself.
+    """
+    rows, columns = detail.heat.cells.shape[1:]
+    return Plot(
+        top=top,
+        left=0,
+        height=len(painted),
+        width=painted[0].cell_length,
+        rows=rows,
+        columns=columns,
+        says=_says(detail),
+        target=lambda row, column: target,
+        window=detail.window if target is None else None,
+    )
+
+
+def _says(detail: "TensorDetail") -> Callable[[int, int], str]:
+    """What a cell of a matrix says: its rows and columns, and the values there."""
+    mean, largest = detail.heat.mean, detail.heat.cells[2]
+    rows, columns = mean.shape
+    what = "d" if detail.reference_name is not None else "w"
+
+    def says(row: int, column: int) -> str:
+        part = detail.window.cell(row, column, rows, columns)
+        place = _span("column", part.left, part.right)
+        if detail.view.rows > 1:
+            place = f"{_span('row', part.top, part.bottom)}  {place}"
+        value = float(mean[row, column])
+        if np.isnan(value):
+            return f"{place}   NaN or infinite"
+        if part.rows == part.columns == 1:
+            return f"{place}   {what} {fmt.number(value)}"
+        most = fmt.number(float(largest[row, column]))
+        return f"{place}   mean {what} {fmt.number(value)}   max |{what}| {most}"
+
+    return says
+
+
+def _span(name: str, start: int, stop: int) -> str:
+    return f"{name} {start}" if stop - start == 1 else f"{name}s {start}-{stop - 1}"
 
 
 def signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
     """The colours from -scale to +scale, and what a cell is."""
-    low, high = f"-{fmt.number(scale)} ", f" +{fmt.number(scale)}"
     if scale == 0.0:
         return line("0 everywhere  ", (caption, palette.styles["muted"]))
-    if palette.marks:
-        marks = "".join(_signed_mark(step / 8 * scale, scale, palette) for step in range(-8, 9))
-        return line(low, marks, high, (f"  {caption}", palette.styles["muted"]))
-    ramp = [palette.diverging[round(step * LEVELS / 15)] for step in range(16)]
-    bar = plots.half_blocks([ramp, ramp])[0]
-    return Strip.join([line(low), bar, line(high, (f"  {caption}", palette.styles["muted"]))])
+    low, high = f"-{fmt.number(scale)} ", f" +{fmt.number(scale)}"
+    after = line(high, (f"  {caption}", palette.styles["muted"]))
+    return Strip.join([line(low), signed_ramp(palette), after])
 
 
 def robust_scale(cells: NDArray[np.float64]) -> float:
@@ -152,12 +192,3 @@ def robust_scale(cells: NDArray[np.float64]) -> float:
         return 0.0
     scale = float(np.quantile(finite, ROBUST_SHARE))
     return scale if scale > 0.0 else float(finite.max())
-
-
-def _signed_mark(value: float, scale: float, palette: Palette) -> str:
-    if not np.isfinite(value):
-        return "?"
-    if scale <= 0.0 or abs(value) < scale / 8:
-        return " "
-    step = min(3, int(abs(value) / scale * 4))
-    return (ASCII_SIGNED if palette.ascii_only else MONO_SIGNED)[int(value > 0)][step]

@@ -43,6 +43,17 @@ class InspectorScreen(Screen[None]):
             id="screen.reference",
             tooltip="Compare with another checkpoint",
         ),
+        Binding(
+            "s", "app.sort", "sort", id="screen.sort", tooltip="Siblings by how much they changed"
+        ),
+        Binding("n", "app.next_match(1)", "next match", id="screen.next_match", show=False),
+        Binding("N", "app.next_match(-1)", "match before", id="screen.match_before", show=False),
+        Binding("less_than_sign", "app.step(-1)", "back", id="screen.step_back", show=False),
+        Binding("greater_than_sign", "app.step(1)", "on", id="screen.step_on", show=False),
+        Binding("y", "app.copy", "copy", id="screen.copy", show=False),
+        Binding("e", "app.export", "export", id="screen.export", show=False),
+        Binding("t", "app.next_theme", "theme", id="screen.theme", show=False),
+        Binding("R", "app.reload", "reload", id="screen.reload", show=False),
         Binding("b", "app.bare_modules", "bare modules", id="screen.bare", show=False),
         Binding("w", "app.show_warnings", "warnings", id="screen.warnings", show=False),
         Binding(
@@ -75,7 +86,7 @@ class InspectorScreen(Screen[None]):
         yield TitleBar(self._palette, id="title")
         with Horizontal(id="panes"):
             yield ModuleTreeView(self._palette, self._change_of, id="tree")
-            yield DetailView(id="detail")
+            yield DetailView(self._palette, id="detail")
         yield StatusLine(self._palette, id="status")
         yield KeyLine(self._palette, id="keys")
 

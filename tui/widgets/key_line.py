@@ -12,6 +12,9 @@ from tui.palette import Palette
 NAMES = {"enter": "⏎", "space": "␣", "slash": "/", "question_mark": "?", "escape": "esc"}
 ASCII_NAMES = {**NAMES, "enter": "enter", "space": "space"}
 
+ALWAYS = ("screen.help", "screen.quit")
+"""Bindings that are shown however narrow the line is."""
+
 
 class KeyLine(Widget):
     """Shows the keys of whatever has the focus; a click on one presses it."""
@@ -38,31 +41,47 @@ class KeyLine(Widget):
 
     def _find(self) -> list[tuple[str, str, Binding]]:
         names = ASCII_NAMES if self._palette.ascii_only else NAMES
-        found = []
+        found, seen = [], set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if binding.show and active.enabled:
-                key = binding.key.split(",")[0]
+            if binding.show and active.enabled and (binding.id, binding.action) not in seen:
+                seen.add((binding.id, binding.action))  # one of several keys for the same
+                key = binding.key_display or binding.key.split(",")[0]
                 found.append((names.get(key, key), binding.description, binding))
         return found
+
+    def shown(self) -> list[tuple[str, str, Binding]]:
+        """The keys that fit; the way to the help and the way out always do."""
+        keys = self.keys()
+        kept = [key for key in keys if key[2].id in ALWAYS]
+        room = self.size.width - 1 - sum(map(_width, kept))
+        fitting = []
+        for key in keys:
+            if key not in kept:
+                room -= _width(key)
+                if room < 0:
+                    break
+                fitting.append(key)
+        return [*fitting, *kept]
 
     def render_line(self, y: int) -> Strip:
         """The line; what does not fit is left to the help."""
         key_style = self._palette.styles["note"] + Style(bold=True)
         segments: list[Segment] = []
-        room = self.size.width
-        for key, text, _ in self.keys():
-            if len(key) + len(text) + 4 > room:
-                break
+        for key, text, _ in self.shown():
             segments += [Segment(f" {key}", key_style), Segment(f" {text} ")]
-            room -= len(key) + len(text) + 3
         return Strip(segments).adjust_cell_length(self.size.width).apply_style(self.rich_style)
 
     def on_click(self, event: events.Click) -> None:
         """Press the key that was clicked."""
         at = 0
-        for key, text, binding in self.keys():
-            at += len(key) + len(text) + 3
+        for key in self.shown():
+            at += _width(key)
             if event.x < at:
-                self.app.simulate_key(binding.key.split(",")[0])
+                self.app.simulate_key(key[2].key.split(",")[0])
                 return
+
+
+def _width(key: tuple[str, str, Binding]) -> int:
+    """Cells of a key and what it does, with the blanks around them."""
+    return len(key[0]) + len(key[1]) + 3

@@ -50,7 +50,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
         Binding("right,l", "expand", "expand", id="tree.expand", show=False),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     def __init__(self, palette: Palette, change_of: ChangeOf, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -1,0 +1,39 @@
+"""What one file with weights says of itself, whatever its format."""
+
+from typing import NamedTuple
+
+from inspect_core.checkpoint.tensor_info import TensorInfo
+
+SAFETENSORS, PYTORCH, GGUF = "safetensors", "PyTorch", "GGUF"
+
+
+class Aside(NamedTuple):
+    """Tensors in a file that are not the model's: an optimizer's state, another copy.
+
+    Attributes:
+        name: where they are in the file; foreign text.
+        tensors: how many.
+        nbytes: their bytes.
+    """
+
+    name: str
+    tensors: int
+    nbytes: int
+
+
+class Contents(NamedTuple):
+    """What one file says of itself.
+
+    Attributes:
+        tensors: in the order of the file.
+        metadata: free text by free key, foreign.
+        warnings: what is odd but harmless, one line each; foreign text is in them.
+        format: `SAFETENSORS`, `PYTORCH` or `GGUF`.
+        aside: tensors that are in the file and not among `tensors`.
+    """
+
+    tensors: list[TensorInfo]
+    metadata: dict[str, str]
+    warnings: tuple[str, ...]
+    format: str = SAFETENSORS
+    aside: tuple[Aside, ...] = ()

@@ -1,0 +1,165 @@
+"""The jobs of the detail pane: one tensor in full, a part of its matrix, a small module."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inspect_core.work.jobs import Context, Job
+from inspect_core.work.listings import Source
+
+if TYPE_CHECKING:
+    from inspect_core.checkpoint import Checkpoint
+    from inspect_core.delta.compare import Pair
+    from inspect_core.delta.heat import HeatGrid, MatrixView, Window
+    from inspect_core.delta.summary import Summary
+
+
+@dataclass(frozen=True)
+class TensorDetail:
+    """One tensor in full.
+
+    Attributes:
+        name: its name in the model.
+        reference_name: its partner's name; None where its own values were looked at.
+        summary: over the whole tensor, with a histogram.
+        heat: the matrix in view, pooled.
+        view: which matrix that is.
+        window: which part of it the heat grid covers.
+    """
+
+    name: str
+    reference_name: str | None
+    summary: "Summary"
+    heat: "HeatGrid"
+    view: "MatrixView"
+    window: "Window"
+
+
+@dataclass(frozen=True)
+class Inspect(Job[TensorDetail]):
+    """Compare one tensor with its partner (or with zeros) and pool it to a grid.
+
+    Attributes:
+        model: the model.
+        reference: the reference, or None for the tensor's own values.
+        name: the tensor's name in the model.
+        reference_name: its partner's name.
+        grid: most rows and columns of the heat grid.
+        slice_index: which matrix of a 3-D tensor.
+        device: where to compare.
+    """
+
+    model: Source
+    reference: Source | None
+    name: str
+    reference_name: str | None
+    grid: tuple[int, int]
+    slice_index: int = 0
+    device: str = "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return f"reading {self.name}"
+
+    def run(self, context: Context) -> TensorDetail:
+        """See `Job.run`."""
+        from inspect_core.delta.heat import MatrixView, Window
+
+        names = (self.name, self.reference_name)
+        model, source, pair = _sides(context, self.model, self.reference, names)
+        view = MatrixView.of(pair.model.shape, self.slice_index)
+        summary, heat = context.comparer(self.device).detail(
+            model, source, pair, view, self.grid, context.control
+        )
+        model.check_unchanged()
+        source.check_unchanged()
+        window = Window.all_of(view)
+        return TensorDetail(self.name, self.reference_name, summary, heat, view, window)
+
+
+def _sides(
+    context: Context, model: Source, reference: Source | None, names: tuple[str, str | None]
+) -> "tuple[Checkpoint, Checkpoint, Pair]":
+    """Both checkpoints and the pair; the model twice where a tensor is looked at alone."""
+    from inspect_core.delta.compare import Pair
+
+    ours = source = context.open(model)
+    partner = None
+    if reference is not None and names[1] is not None:
+        source = context.open(reference)
+        partner = source.tensors[names[1]]
+    return ours, source, Pair(ours.tensors[names[0]], partner)
+
+
+@dataclass(frozen=True)
+class ZoomIn(Job["HeatGrid"]):
+    """Pool a part of a tensor's matrix to a grid; only the rows of that part are read.
+
+    Attributes:
+        model: the model.
+        reference: the reference, or None for the tensor's own values.
+        name: the tensor's name in the model.
+        reference_name: its partner's name.
+        view: which matrix of the tensor.
+        window: which part of that matrix.
+        grid: most rows and columns of the heat grid.
+        device: where to compare.
+    """
+
+    model: Source
+    reference: Source | None
+    name: str
+    reference_name: str | None
+    view: "MatrixView"
+    window: "Window"
+    grid: tuple[int, int]
+    device: str = "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return f"reading a part of {self.name}"
+
+    def run(self, context: Context) -> "HeatGrid":
+        """See `Job.run`."""
+        names = (self.name, self.reference_name)
+        model, source, pair = _sides(context, self.model, self.reference, names)
+        heat = context.comparer(self.device).zoom(
+            model, source, pair, self.view, self.window, self.grid, context.control
+        )
+        model.check_unchanged()
+        source.check_unchanged()
+        return heat
+
+
+@dataclass(frozen=True)
+class InspectModule(Job[tuple[TensorDetail, ...]]):
+    """Inspect the few tensors of a module, each on a grid of its own.
+
+    Attributes:
+        model: the model.
+        reference: the reference, or None for the tensors' own values.
+        names: names in the model, each with its partner's name or None.
+        grid: most rows and columns of each heat grid.
+        device: where to compare.
+    """
+
+    model: Source
+    reference: Source | None
+    names: tuple[tuple[str, str | None], ...]
+    grid: tuple[int, int]
+    device: str = "cpu"
+
+    @property
+    def about(self) -> str:
+        """See `Job.about`."""
+        return f"reading {len(self.names)} tensors"
+
+    def run(self, context: Context) -> tuple[TensorDetail, ...]:
+        """See `Job.run`."""
+        return tuple(
+            Inspect(self.model, self.reference, name, partner, self.grid, 0, self.device).run(
+                context
+            )
+            for name, partner in self.names
+        )

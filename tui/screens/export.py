@@ -1,0 +1,45 @@
+"""The prompt for an export: a file name, whose ending says what is written."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+
+class ExportPrompt(ModalScreen[str | None]):
+    """Asks where to write; gives what was typed, or None.
+
+    Args:
+        start: a suggestion.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", id="export.cancel"),
+    ]
+
+    def __init__(self, start: str) -> None:
+        super().__init__()
+        self._start = start
+
+    def compose(self) -> ComposeResult:
+        """A box with a question and a line to type in."""
+        with Vertical(id="export-box"):
+            yield Static("Write to a new file", markup=False)
+            yield Input(self._start, id="export-input")
+            yield Static(
+                ".svg and .txt: this screen   .json: the numbers of the selected row",
+                markup=False,
+                classes="quiet",
+            )
+
+    def action_cancel(self) -> None:
+        """Leave without a file."""
+        self.dismiss(None)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Give what was typed."""
+        event.stop()
+        self.dismiss(event.value.strip() or None)

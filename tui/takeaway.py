@@ -1,0 +1,82 @@
+"""Copying and exporting what is on show."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspect_core.errors import LamellaError
+from inspect_core.text import clean
+from tui import export
+from tui.screens.export import ExportPrompt
+
+if TYPE_CHECKING:
+    from textual.strip import Strip
+
+    from tui.app import LamellaApp
+
+MOST_COPIED = 2000
+"""Characters of a name that are copied; a longer one is cut in its middle."""
+
+
+class Takeaway:
+    """Gives the user what is on show, for elsewhere.
+
+    Args:
+        app: its session and its screen.
+    """
+
+    def __init__(self, app: "LamellaApp") -> None:
+        self._app = app
+
+    def copy(self) -> None:
+        """Copy what the cell under the cursor says, or the name of the selected row."""
+        inspector, row = self._app.inspector, self._app.detail.row
+        if inspector.detail.has_focus and inspector.detail.readout:
+            text = inspector.detail.readout
+        elif row is not None:
+            # Made safe: what is copied here is pasted into a shell.
+            text = clean(row.path, MOST_COPIED)
+        else:
+            return
+        self._app.copy_to_clipboard(text)
+        # Terminals and tmux may refuse the clipboard: the text is there to be marked by hand.
+        self._app.notify(f"copied: {text}", markup=False)
+
+    def ask(self) -> None:
+        """Ask for a file name, and write the screen as it is now."""
+        session, row = self._app.session, self._app.detail.row
+        strips = self._app.screen_lines()
+        title = clean(session.listing.title, 60) if session.listing else ""
+        start = export.suggested_name(title, clean(row.path, 80) if row is not None else "")
+
+        def answered(name: str | None) -> None:
+            if name:
+                work = partial(self._write, Path(name).expanduser(), strips, title)
+                self._app.run_worker(work(), group="export")
+
+        self._app.push_screen(ExportPrompt(start), answered)
+
+    async def _write(self, path: Path, strips: "list[Strip]", title: str) -> None:
+        try:
+            await asyncio.to_thread(self._write_now, path, strips, title)
+        except LamellaError as error:
+            self._app.warn(str(error))
+        else:
+            self._app.notify(f"written: {clean(str(path))}", markup=False)
+
+    def _write_now(self, path: Path, strips: "list[Strip]", title: str) -> None:
+        export.write_new(path, self._content(path, strips, title))
+
+    def _content(self, path: Path, strips: "list[Strip]", title: str) -> str:
+        row = self._app.detail.row
+        if path.suffix == ".svg":
+            return export.screen_svg(strips, f"lamella {title}")
+        if path.suffix == ".txt":
+            return export.screen_text(strips)
+        if path.suffix == ".json" and row is not None:
+            return export.numbers(self._app.session, row, self._app.detail.details)
+        from inspect_core.errors import UsageError
+
+        endings = " or ".join(export.SUFFIXES)
+        raise UsageError("what to write is told by the ending", hint=f"use {endings}")
