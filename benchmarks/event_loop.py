@@ -15,7 +15,8 @@ from made_models import MODELS, write_sparse
 
 from inspect_core.work.backend import Workers
 from themes import DARK, load_theme
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
+from tui.options import Options
 
 
 class Lag:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from inspect_core.work.backend import Workers
 from themes import DARK, LIGHT, load_theme
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
 from tui.demo import demo_pair
 from tui.export import screen_svg
+from tui.options import Options
 from tui.palette import Depth
 
 HERE = Path(__file__).parent / "screenshots"

@@ -56,8 +56,8 @@ def cli() -> None:
       lamella diff BASE MODEL         what changed, printed
       lamella check MODEL             what it is, and whether it is sound
 
-    MODEL is a .safetensors file, a sharded folder, a quoted pattern, several files, or an
-    org/name that is in the local Hugging Face cache. A folder that is named like a command
+    MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
+    an org/name that is in the local Hugging Face cache. A folder that is named like a command
     is reached as ./tree.
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 

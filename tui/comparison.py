@@ -1,5 +1,6 @@
 """The comparison with a reference: opening it, sweeping over it, going on after trouble."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
@@ -35,10 +36,28 @@ class Comparison:
     def __init__(self, app: "LamellaApp", reference: Uri | None) -> None:
         self._app = app
         self._refreshing: Timer | None = None
+        self._asked = ""
         self._deaths = 0
         self._done_at_death = -1
         self.reference = self.wanted = reference
         app.session.expects_pairs = reference is not None
+
+    def ask(self) -> None:
+        """Ask what to compare with; what was typed last is there to mend."""
+        from tui.screens.reference import ReferencePrompt
+
+        model = self._app.options.model
+        start = self._asked or str(self.reference or "")
+        if not start and isinstance(model, str):
+            # Whether it is there is for the completion to find out: this is the UI thread.
+            start = f"{Path(model).parent}/"
+
+        def answered(path: str | None) -> None:
+            if path:
+                self._asked = path
+                self.start(path)
+
+        self._app.push_screen(ReferencePrompt(start), answered)
 
     def start(self, reference: Uri | None = None) -> None:
         """Open a reference, by default the one that was asked for; nothing without one."""

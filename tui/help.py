@@ -1,23 +1,11 @@
 """The help text of the app, and the commands of its palette."""
 
-HELP = """\
-lamella: a checkpoint as a folded tree, and what changed in it
+from collections.abc import Mapping
 
-  up down, j k        move
-  space, left right   fold and unfold
-  o                   open a fold to its members, or close it
-  enter               look at it (and read its values)
-  tab, esc            other pane, back to the tree
-  /                   filter by name; esc ends it
-  r                   choose a reference to compare with
-  m                   next metric
-  [ ]                 other slice of a 3-D weight
-  b                   show modules without parameters, or not
-  w                   warnings
-  ctrl+p              all commands
-  q                   quit
+from tui.keys import key_lines
 
-In the tree
+_MARKS = """\
+Marks
   ● tunable  ○ frozen  ◆ adapter (delta)
   ×12 twelve modules of one structure, folded
   = bit-identical to the reference   + not in the reference
@@ -27,7 +15,7 @@ A row under a fold means that place in every member of it: its
 numbers are theirs together. A checkpoint on disk does not say
 what was trained: all of it is shown as tunable.
 
-In the detail
+The picture
   a parameter     its own matrix: model minus reference,
                   averaged into cells
   small modules   the matrix of each parameter
@@ -37,11 +25,25 @@ Indices and masks (I64, BOOL) do not count in the numbers of a
 module: the position ids of a BERT outweigh all its weights.
 """
 
+
+def help_text(own: Mapping[str, str]) -> str:
+    """The page of help: keys with their names in the settings, then what the screen says.
+
+    Args:
+        own: keys that the user gave, by name.
+    """
+    title = "lamella: a checkpoint as a folded tree, and what changed in it"
+    return "\n".join([title, "", *key_lines(own), _MARKS])
+
+
 COMMANDS = (
     ("Compare with another reference", "Ask for a checkpoint to compare with", "app.ask_reference"),
     ("Reload the files", "Open model and reference again", "app.reload"),
     ("Next metric", "Relative L2, mean |d|, max |d|, L2, angle, ...", "app.next_metric"),
     ("Filter by name", "Keep the rows whose names hold all words", "screen.filter"),
+    ("Sort by change", "Siblings by how much they changed, or as in the model", "app.sort"),
+    ("Copy", "The selected name, or what the cell says", "app.copy"),
+    ("Export", "The screen as .svg or .txt, its numbers as .json", "app.export"),
     ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
     ("Next theme", "Dark, light, safe for colour-blind eyes, high contrast", "app.next_theme"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),

@@ -55,7 +55,8 @@ def launch(
             os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         # What is drawn is in the colours of the terminal already: Textual has none to take away.
         os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
-        from tui.app import LamellaApp, Options
+        from tui.app import LamellaApp
+        from tui.options import Options
         from tui.settings import load_settings
         from tui.terminal import choose_theme, find_depth
 

@@ -29,7 +29,7 @@ class Settings:
     Attributes:
         theme: name of a theme, or None.
         metric: key of a metric, or None.
-        sort: `change` or `name`, or None.
+        sort: `change` or `model`, or None.
         ascii_only: draw with ASCII alone.
         keys: binding id -> keys, e.g. `screen.metric` -> `M`.
         problems: what could not be used, one line each, safe to show.

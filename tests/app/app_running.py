@@ -6,7 +6,8 @@ from app_made import screen_text, shows, until
 
 from inspect_core.work.backend import Threads
 from themes import load_theme
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
+from tui.options import Options
 
 WIDE, NARROW = (120, 40), (80, 24)
 

@@ -8,7 +8,8 @@ from textual.strip import Strip
 from inspect_core.work.backend import Threads
 from themes import BUNDLED, DARK, LIGHT, load_theme
 from themes.own import own_folder
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
+from tui.options import Options
 from tui.palette import Depth
 
 SIZE = (120, 40)

@@ -7,7 +7,7 @@ import pytest
 from app_made import layers, write_model
 from app_running import NARROW, running
 
-from tui import settings
+from tui import keys, settings
 from tui.settings import Settings
 
 
@@ -317,6 +317,38 @@ async def test_settings_choose_metric_order_and_keys(tmp_path, state):
         assert "f7" in run.text.split("\n")[-1]
 
 
+async def test_a_key_that_is_given_twice_is_said(tmp_path, state):
+    (state / "config" / "lamella" / "config.toml").write_text('[keys]\n"screen.metric" = "s"\n')
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=2.0))
+    async with running(model, base, settings=settings.load_settings()) as run:
+        metric = run.app.session.metric_key
+        await run.press("s")
+        assert run.app.session.metric_key != metric and not run.app.navigation.by_change
+        await run.press("w")
+        await run.shows("keys: s is now for screen.metric, and not for screen.sort")
+
+
+def test_keys_complain_only_where_one_would_hide_another():
+    assert keys.complaints({}) == []
+    assert keys.complaints({"screen.metric": "f7,m"}) == []
+    assert keys.complaints({"tree.top": "0"}) == [], "0 is a key of the picture alone"
+    assert keys.complaints({"screen.metric": "s", "screen.sort": "m"}) == [], "they swap"
+    assert len(keys.complaints({"screen.metric": "x", "screen.sort": "x"})) == 1
+    assert keys.complaints({"tree.top": "q"}) == [
+        "keys: q is now for tree.top, and not for screen.quit"
+    ]
+
+
+async def test_the_help_names_every_binding_and_the_users_keys(tmp_path):
+    async with running(small(tmp_path), settings=Settings(keys={"screen.metric": "f7"})) as run:
+        await run.press("question_mark")
+        text = run.app.screen._text
+        lines = [line for line in text.split("\n") if "screen.metric" in line]
+        assert len(lines) == 1 and lines[0].split()[0] == "f7"
+        assert all(name in text for name in keys.IDS)
+        assert max(map(len, text.split("\n"))) < 96
+
+
 async def test_what_was_chosen_last_is_remembered(tmp_path, state):
     base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=2.0))
     async with running(model, base, settings=settings.load_settings()) as run:
@@ -326,8 +358,8 @@ async def test_what_was_chosen_last_is_remembered(tmp_path, state):
         key = run.app.session.metric_key
     again = settings.load_settings()
     assert (again.metric, again.sort) == (key, "change")
-    (state / "config" / "lamella" / "config.toml").write_text('sort = "name"\n')
-    assert settings.load_settings().sort == "name", "the user's own file decides"
+    (state / "config" / "lamella" / "config.toml").write_text('sort = "model"\n')
+    assert settings.load_settings().sort == "model", "the user's own file decides"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +371,7 @@ async def test_what_was_chosen_last_is_remembered(tmp_path, state):
         ("[keys]\n'screen.sort' = 7", "keys of screen.sort"),
         ("metric = 'best'", "best is no metric"),
         ("[" * 5000, "is not used"),
+        ("[keys]\n'screen.nope' = 'x'", "screen.nope is no binding"),
     ],
 )
 async def test_broken_settings_are_reported_and_not_fatal(tmp_path, state, text, problem):

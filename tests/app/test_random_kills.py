@@ -61,7 +61,7 @@ async def test_a_hundred_random_kills(tmp_path, monkeypatch):
                 shutil.rmtree(tmp_path / "cache", ignore_errors=True)
             if done(run.app) or run.app.problem:
                 await run.press("escape", "escape", "R")  # as the app says
-            await run.until(lambda: workers.pids, "a worker")
+            await run.until(lambda: workers.pids or run.app.problem, "a worker, or a reason")
             if rng.random() < 0.3 and run.app.desk.busy("sweep"):
                 await further(run)
             await asyncio.sleep(rng.choice([0.0, 0.05, 0.1, 0.3]))

@@ -364,7 +364,8 @@ async def test_the_next_run_shows_what_the_last_one_found(tmp_path, monkeypatch)
         # The first part is what was stored: the sweep stands still after it.
         await run.until(lambda: run.app.session.done)
         again = run.app.session.done
-        assert again <= seen and len(again) >= len(seen) // 4
+        # What was done between the last look and the end may be stored as well.
+        assert len(seen) // 4 <= len(again) < 30
         assert value(run, "")[0] == "changed"
         second.hold = False
         await run.until(lambda: idle(run.app))

@@ -5,7 +5,8 @@ from app_made import layers, screen_text, until, write_model
 
 from inspect_core.work.backend import Threads
 from themes import load_theme
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
+from tui.options import Options
 
 SIZE = (80, 24)
 

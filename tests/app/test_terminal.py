@@ -11,7 +11,7 @@ from textual.color import Color
 from inspect_core.text import clean
 from themes import ANSI_COLORS, BUNDLED, load_theme, rgb
 from themes.xterm import nearest_code, xterm_rgb
-from tui.help import HELP
+from tui.help import help_text
 from tui.look import TerminalFilter
 from tui.palette import ASCII, UNICODE, Depth, make_palette
 from tui.terminal import DEPTHS, ascii_text, find_depth
@@ -141,7 +141,7 @@ def test_ascii_is_as_wide_as_it_was():
     from rich.cells import cell_len
 
     frames = "".join(map(chr, range(0x2500, 0x25A0)))
-    for text in (frames, "●○◆×▸▾…━⏎␣", "日本語", "é", "a🔎b", "\N{NO-BREAK SPACE}", HELP):
+    for text in (frames, "●○◆×▸▾…━⏎␣", "日本語", "é", "a🔎b", "\N{NO-BREAK SPACE}", help_text({})):
         made = ascii_text(text)
         assert made.isascii(), made
         assert cell_len(made) == cell_len(text), text

@@ -16,7 +16,8 @@ from hostile.safe import snapshot, unsafe
 from inspect_core.errors import LamellaError
 from inspect_core.work.backend import Threads
 from themes import load_theme
-from tui.app import LamellaApp, Options
+from tui.app import LamellaApp
+from tui.options import Options
 
 OWN = "\u2800"
 """What the app itself draws with, an empty cell of a plot."""

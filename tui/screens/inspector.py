@@ -4,11 +4,12 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input
 
+from tui.keys import SCREEN
 from tui.messages import FilterTyped, RowChosen, ScreenReady
 from tui.palette import Palette
 from tui.widgets.bars import StatusLine, TitleBar
@@ -24,57 +25,7 @@ class InspectorScreen(Screen[None]):
     """Lays out the panes and owns their keys; the app does the work."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (ONE_PANE, "-two-panes")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash",
-            "filter",
-            "filter",
-            id="screen.filter",
-            key_display="/",
-            tooltip="Keep rows whose names hold all words",
-        ),
-        Binding(
-            "m", "app.next_metric", "metric", id="screen.metric", tooltip="Show another metric"
-        ),
-        Binding(
-            "r",
-            "app.ask_reference",
-            "reference",
-            id="screen.reference",
-            tooltip="Compare with another checkpoint",
-        ),
-        Binding(
-            "s", "app.sort", "sort", id="screen.sort", tooltip="Siblings by how much they changed"
-        ),
-        Binding("n", "app.next_match(1)", "next match", id="screen.next_match", show=False),
-        Binding("N", "app.next_match(-1)", "match before", id="screen.match_before", show=False),
-        Binding("less_than_sign", "app.step(-1)", "back", id="screen.step_back", show=False),
-        Binding("greater_than_sign", "app.step(1)", "on", id="screen.step_on", show=False),
-        Binding("y", "app.copy", "copy", id="screen.copy", show=False),
-        Binding("e", "app.export", "export", id="screen.export", show=False),
-        Binding("t", "app.next_theme", "theme", id="screen.theme", show=False),
-        Binding("R", "app.reload", "reload", id="screen.reload", show=False),
-        Binding("b", "app.bare_modules", "bare modules", id="screen.bare", show=False),
-        Binding("w", "app.show_warnings", "warnings", id="screen.warnings", show=False),
-        Binding(
-            "right_square_bracket",
-            "app.next_slice(1)",
-            "next slice",
-            id="screen.next_slice",
-            show=False,
-        ),
-        Binding(
-            "left_square_bracket",
-            "app.next_slice(-1)",
-            "previous slice",
-            id="screen.previous_slice",
-            show=False,
-        ),
-        Binding("tab", "other_pane", "pane", id="screen.pane", show=False, priority=True),
-        Binding("escape", "back", "back", id="screen.back", show=False),
-        Binding("question_mark", "app.help", "help", id="screen.help", key_display="?"),
-        Binding("q", "app.quit", "quit", id="screen.quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*SCREEN]
 
     def __init__(self, palette: Palette, change_of: ChangeOf) -> None:
         super().__init__()

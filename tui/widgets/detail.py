@@ -5,21 +5,19 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.keys import PICTURE, ZOOM
 from tui.messages import CellChosen, ZoomAsked
 from tui.palette import Palette
 
 if TYPE_CHECKING:
     from inspect_core.delta.heat import Window
     from tui.figures.figure import Figure, Plot
-
-ZOOM = 2.0
-"""How much closer one press of a key goes."""
 
 MARGIN = 1
 """Blank columns to the left of a figure."""
@@ -40,23 +38,7 @@ class DetailView(ScrollView, can_focus=True):
     what that cell is.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "closer", id="detail.choose", tooltip="Look at this closer"),
-        Binding("plus,equals_sign", f"zoom({ZOOM})", "zoom", id="detail.zoom_in", key_display="+"),
-        Binding("minus", f"zoom({1 / ZOOM})", "out", id="detail.zoom_out", key_display="-"),
-        Binding("0", "zoom(0)", "all of the matrix", id="detail.zoom_all", show=False),
-        Binding("up,k", "move(-1, 0)", "up", id="detail.up", show=False),
-        Binding("down,j", "move(1, 0)", "down", id="detail.down", show=False),
-        Binding("left,h", "move(0, -1)", "left", id="detail.left", show=False),
-        Binding("right,l", "move(0, 1)", "right", id="detail.right", show=False),
-        Binding("K,shift+up", "pan(-1, 0)", "pan up", id="detail.pan_up", show=False),
-        Binding("J,shift+down", "pan(1, 0)", "pan down", id="detail.pan_down", show=False),
-        Binding("H,shift+left", "pan(0, -1)", "pan left", id="detail.pan_left", show=False),
-        Binding("L,shift+right", "pan(0, 1)", "pan right", id="detail.pan_right", show=False),
-        Binding("home", "edge(-1)", "first column", id="detail.first", show=False),
-        Binding("end", "edge(1)", "last column", id="detail.last", show=False),
-        Binding("escape", "screen.back", "tree", id="detail.back", tooltip="Back to the tree"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*PICTURE]
 
     class Resized(Message):
         """The pane has another size: what it shows must be drawn for it."""

@@ -7,10 +7,10 @@ from textual.binding import Binding
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.keys import NAMES
 from tui.palette import Palette
 
-NAMES = {"enter": "⏎", "space": "␣", "slash": "/", "question_mark": "?", "escape": "esc"}
-ASCII_NAMES = {**NAMES, "enter": "enter", "space": "space"}
+UNICODE_NAMES = {"enter": "⏎", "space": "␣"}
 
 ALWAYS = ("screen.help", "screen.quit")
 """Bindings that are shown however narrow the line is."""
@@ -40,13 +40,13 @@ class KeyLine(Widget):
         return self._keys
 
     def _find(self) -> list[tuple[str, str, Binding]]:
-        names = ASCII_NAMES if self._palette.ascii_only else NAMES
+        names = NAMES if self._palette.ascii_only else {**NAMES, **UNICODE_NAMES}
         found, seen = [], set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.show and active.enabled and (binding.id, binding.action) not in seen:
                 seen.add((binding.id, binding.action))  # one of several keys for the same
-                key = binding.key_display or binding.key.split(",")[0]
+                key = binding.key.split(",")[0]
                 found.append((names.get(key, key), binding.description, binding))
         return found
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -15,6 +15,7 @@ from textual.strip import Strip
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
 from tui import format as fmt
+from tui.keys import TREE
 from tui.messages import RowChosen, RowHighlighted
 from tui.outline import Key, Line, Outline, key_of
 from tui.palette import Palette
@@ -30,25 +31,7 @@ ChangeOf = Callable[[Row], Change]
 class ModuleTreeView(ScrollView, can_focus=True):
     """Shows an outline; says which row the cursor is on and which was chosen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "inspect", id="tree.choose", tooltip="Look at this node"),
-        Binding("space", "fold", "fold", id="tree.toggle", tooltip="Show or hide what is below"),
-        Binding(
-            "o",
-            "open_fold",
-            "members",
-            id="tree.members",
-            tooltip="Open a fold to its members, or close it",
-        ),
-        Binding("up,k", "move(-1)", "up", id="tree.up", show=False),
-        Binding("down,j", "move(1)", "down", id="tree.down", show=False),
-        Binding("pageup,ctrl+b", "page(-1)", "page up", id="tree.page_up", show=False),
-        Binding("pagedown,ctrl+f", "page(1)", "page down", id="tree.page_down", show=False),
-        Binding("home,g", "edge(-1)", "top", id="tree.top", show=False),
-        Binding("end,G", "edge(1)", "bottom", id="tree.bottom", show=False),
-        Binding("left,h", "collapse", "collapse", id="tree.collapse", show=False),
-        Binding("right,l", "expand", "expand", id="tree.expand", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*TREE]
 
     cursor: reactive[int] = reactive(0, repaint=False)
 

@@ -1,0 +1,167 @@
+"""What the keys and the commands of the palette do; each goes to whoever can do it."""
+
+from functools import partial
+
+from textual.app import App
+
+from inspect_core.text import clean
+from inspect_core.work.jobs import FindTypes
+from themes import ThemeError, theme_names
+from themes.own import own_problems
+from tui import settings, wording
+from tui.appearance import Appearance
+from tui.comparison import Comparison
+from tui.detail_control import DetailControl
+from tui.help import help_text
+from tui.job_desk import JobDesk
+from tui.navigation import Navigation
+from tui.options import Options
+from tui.reloading import Reloading
+from tui.screens.inspector import InspectorScreen
+from tui.screens.text import TextScreen
+from tui.session import Session
+from tui.takeaway import Takeaway
+from tui.wire import Wire
+
+
+class Actions(App[None]):
+    """The actions of the app, for `LamellaApp`, which has all that they need."""
+
+    session: Session
+    desk: JobDesk
+    detail: DetailControl
+    comparison: Comparison
+    reloading: Reloading
+    navigation: Navigation
+    takeaway: Takeaway
+    appearance: Appearance
+    wire: Wire
+    bare_modules: bool
+    options: Options
+    problem: str
+    device: str
+
+    @property
+    def inspector(self) -> InspectorScreen:
+        """The main screen, also while another is above it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, InspectorScreen)
+        return screen
+
+    def warn(self, text: str) -> None:
+        """Say something that must not be missed; foreign text is made safe."""
+        self.notify(clean(text, 400), severity="warning", markup=False)
+
+    def say_ready(self) -> None:
+        """The status line while nothing runs."""
+        if not self.desk.busy("sweep", "some", "pair"):
+            text, warn = wording.ready(self.session, self.problem)
+            self.inspector.status.say(text, "note" if warn else "muted")
+
+    def show_title(self) -> None:
+        """The title bar."""
+        self.inspector.title_bar.show(*wording.title(self.session, self.device))
+
+    # What keys do
+
+    def action_step(self, by: int) -> None:
+        """Back to the node that was visited before, or on again."""
+        self.navigation.step(by)
+
+    def action_next_match(self, by: int) -> None:
+        """To the next match of the filter, or the one before."""
+        self.navigation.next_match(by)
+
+    def action_sort(self) -> None:
+        """Siblings by how much they changed, or in the model's order."""
+        if self.session.pairs is None:
+            self.notify("to sort by change a reference is needed: press r")
+            return
+        self.navigation.sort(not self.navigation.by_change)
+        self.remember(sort="change" if self.navigation.by_change else "model")
+
+    def action_copy(self) -> None:
+        """Copy the selected name, or what the cell under the cursor says."""
+        self.takeaway.copy()
+
+    def action_export(self) -> None:
+        """Write the screen or its numbers to a file."""
+        self.takeaway.ask()
+
+    def action_next_slice(self, by: int) -> None:
+        """Look at another matrix of a 3-D tensor."""
+        self.detail.next_slice(by)
+
+    def action_ask_reference(self) -> None:
+        """Ask what to compare with."""
+        self.comparison.ask()
+
+    def action_next_metric(self) -> None:
+        """Show the next metric."""
+        from inspect_core.delta.metrics import METRICS
+
+        if self.session.pairs is None:
+            self.notify("a metric needs a reference: press r")
+            return
+        keys = list(METRICS)
+        at = (keys.index(self.session.metric_key) + 1) % len(keys)
+        self.session.metric_key = keys[at]
+        self.session.version += 1
+        self.inspector.tree_view.changes_arrived()
+        if self.navigation.by_change:
+            self.navigation.resort()
+        self.show_title()
+        self.detail.draw()
+        self.remember(metric=self.session.metric_key)
+
+    def remember(self, **words: str) -> None:
+        """Keep a choice for the next run."""
+        self.run_worker(partial(settings.remember, **words), thread=True, group="settings")
+
+    def action_bare_modules(self) -> None:
+        """Show modules without parameters (dropouts, activations), or hide them again."""
+        listing = self.session.listing
+        if listing is None or not listing.has_config:
+            self.notify("without a config.json only modules with parameters are known")
+            return
+        self.bare_modules = not self.bare_modules
+        self.inspector.status.say("building the tree again")
+        self.desk.submit("types", FindTypes(listing.opened, self.bare_modules))
+
+    def action_show_warnings(self) -> None:
+        """Show all warnings."""
+        warnings = [*wording.warnings(self.session), *own_problems()]
+        self.push_screen(TextScreen("\n".join(warnings) if warnings else "nothing to warn of"))
+
+    def theme_names(self) -> list[str]:
+        """The themes there are: lamella's, then the user's own."""
+        return theme_names()
+
+    def use_theme(self, name: str) -> None:
+        """Draw with a theme from now on, and remember it; say so if it cannot be used."""
+        try:
+            self.appearance.use(name)
+        except ThemeError as error:
+            self.warn(str(error))
+        else:
+            self.remember(theme=name)
+
+    def action_next_theme(self) -> None:
+        """Draw with the next theme that can be used."""
+        name = self.appearance.next()
+        if name is not None:
+            self.inspector.status.say(f"theme {clean(name)}")
+            self.remember(theme=name)
+
+    def action_reload(self) -> None:
+        """Open the model and the reference again."""
+        self.reloading.start()
+
+    def action_help(self) -> None:
+        """Show the help."""
+        self.push_screen(TextScreen(help_text(self.options.settings.keys)))
+
+    def action_redraw(self) -> None:
+        """Send the whole screen again: something else wrote over it."""
+        self.wire.forget()
+        self.screen.refresh(layout=True)

@@ -1,0 +1,155 @@
+"""Every key in one place: what it does where, by which name the user can give it another key."""
+
+from collections.abc import Iterable, Mapping
+
+from textual.binding import Binding
+
+from inspect_core.text import clean
+
+ZOOM = 2.0
+"""How much closer one press of a key goes."""
+
+NAMES = {
+    "slash": "/", "question_mark": "?", "escape": "esc", "plus": "+", "minus": "-",
+    "equals_sign": "=", "less_than_sign": "<", "greater_than_sign": ">",
+    "left_square_bracket": "[", "right_square_bracket": "]", "pageup": "page up",
+    "pagedown": "page down",
+}  # fmt: skip
+"""How keys are called on the screen, where not as Textual calls them."""
+
+_Row = tuple[str, str, str, str, str]
+
+
+def _bindings(place: str, rows: Iterable[_Row]) -> list[Binding]:
+    """Bindings of rows `(name, keys, action, short text or "", what it does)`.
+
+    Those with a short text are on the line of keys; that of the screen may not move focus away.
+    """
+    return [
+        Binding(
+            keys,
+            action,
+            short or about,
+            id=f"{place}.{name}",
+            show=bool(short),
+            key_display=NAMES.get(keys.split(",")[0]),
+            tooltip=about,
+            priority=name == "pane",
+        )
+        for name, keys, action, short, about in rows
+    ]
+
+
+TREE = _bindings("tree", [
+    ("choose", "enter", "choose", "inspect", "look at it, and read its values"),
+    ("toggle", "space", "fold", "fold", "show or hide what is below"),
+    ("members", "o", "open_fold", "members", "open a fold to its members, or close it"),
+    ("up", "up,k", "move(-1)", "", "up"),
+    ("down", "down,j", "move(1)", "", "down"),
+    ("page_up", "pageup,ctrl+b", "page(-1)", "", "page up"),
+    ("page_down", "pagedown,ctrl+f", "page(1)", "", "page down"),
+    ("top", "home,g", "edge(-1)", "", "to the top"),
+    ("bottom", "end,G", "edge(1)", "", "to the bottom"),
+    ("collapse", "left,h", "collapse", "", "hide what is below, or go to the module above"),
+    ("expand", "right,l", "expand", "", "show what is below, or go into it"),
+])  # fmt: skip
+"""Keys of the tree."""
+
+PICTURE = _bindings("detail", [
+    ("choose", "enter", "choose", "closer", "to the tensor of a cell; into a matrix"),
+    ("zoom_in", "plus,equals_sign", f"zoom({ZOOM})", "zoom", "closer to the cursor"),
+    ("zoom_out", "minus", f"zoom({1 / ZOOM})", "out", "farther away"),
+    ("zoom_all", "0", "zoom(0)", "", "the whole matrix"),
+    ("up", "up,k", "move(-1, 0)", "", "cell above"),
+    ("down", "down,j", "move(1, 0)", "", "cell below"),
+    ("left", "left,h", "move(0, -1)", "", "cell to the left"),
+    ("right", "right,l", "move(0, 1)", "", "cell to the right"),
+    ("first", "home", "edge(-1)", "", "first column"),
+    ("last", "end", "edge(1)", "", "last column"),
+    ("pan_up", "K,shift+up", "pan(-1, 0)", "", "the part above"),
+    ("pan_down", "J,shift+down", "pan(1, 0)", "", "the part below"),
+    ("pan_left", "H,shift+left", "pan(0, -1)", "", "the part to the left"),
+    ("pan_right", "L,shift+right", "pan(0, 1)", "", "the part to the right"),
+    ("back", "escape", "screen.back", "tree", "back to the tree"),
+])  # fmt: skip
+"""Keys of the picture beside the tree, when it has the focus."""
+
+SCREEN = _bindings("screen", [
+    ("filter", "slash", "filter", "filter", "keep rows whose names hold all words; esc ends it"),
+    ("next_match", "n", "app.next_match(1)", "", "next match of the filter"),
+    ("match_before", "N", "app.next_match(-1)", "", "match before"),
+    ("metric", "m", "app.next_metric", "metric", "show the next metric"),
+    ("reference", "r", "app.ask_reference", "reference", "compare with another checkpoint"),
+    ("sort", "s", "app.sort", "sort", "siblings by how much they changed, or not"),
+    ("step_back", "less_than_sign", "app.step(-1)", "", "back to the node before"),
+    ("step_on", "greater_than_sign", "app.step(1)", "", "on again"),
+    ("next_slice", "right_square_bracket", "app.next_slice(1)", "", "next slice of a 3-D weight"),
+    ("previous_slice", "left_square_bracket", "app.next_slice(-1)", "", "slice before"),
+    ("pane", "tab", "other_pane", "", "the other pane"),
+    ("back", "escape", "back", "", "leave the filter, back to the tree"),
+    ("copy", "y", "app.copy", "", "copy the name, or what the cell says"),
+    ("export", "e", "app.export", "", "write the screen or its numbers to a file"),
+    ("theme", "t", "app.next_theme", "", "next theme"),
+    ("reload", "R", "app.reload", "", "open model and reference again"),
+    ("bare", "b", "app.bare_modules", "", "modules without parameters, or not"),
+    ("warnings", "w", "app.show_warnings", "", "warnings"),
+    ("help", "question_mark", "app.help", "help", "this page"),
+    ("quit", "q", "app.quit", "quit", "leave"),
+])  # fmt: skip
+"""Keys that do the same wherever the focus is."""
+
+APP = [
+    Binding("ctrl+c", "quit", "leave", id="app.quit", show=False, priority=True),
+    Binding("ctrl+l", "redraw", "draw the whole screen again", id="app.redraw", show=False),
+]
+"""Keys of the app itself; ctrl+p is Textual's own."""
+
+PLACES = (("In the tree", TREE), ("In the picture", PICTURE), ("Anywhere", [*SCREEN, *APP]))
+
+_KEYS = {str(binding.id): binding.key for _, bindings in PLACES for binding in bindings}
+
+IDS = frozenset(_KEYS)
+"""The names of all bindings."""
+
+
+def complaints(own: Mapping[str, str]) -> list[str]:
+    """What is wrong with keys that the user gave, safe to show.
+
+    Args:
+        own: keys, by the name of their binding.
+    """
+    found = [f"keys: {clean(name, 40)} is no binding's name" for name in own if name not in IDS]
+    for name in own.keys() & IDS:
+        for other in IDS - {name}:
+            places = {name.split(".")[0], other.split(".")[0]}
+            both = _keys_of(name, own) & _keys_of(other, own)
+            if both and places != {"tree", "detail"} and (other not in own or name < other):
+                keys = " ".join(sorted(both))
+                found.append(f"keys: {clean(keys)} is now for {name}, and not for {other}")
+    return sorted(found)
+
+
+def _keys_of(name: str, own: Mapping[str, str]) -> set[str]:
+    return {key.strip() for key in own.get(name, _KEYS[name]).split(",")}
+
+
+def shown_keys(keys: str) -> str:
+    """Keys as they are called on the screen."""
+    return " ".join(NAMES.get(key, key) for key in keys.split(","))
+
+
+def key_lines(own: Mapping[str, str]) -> list[str]:
+    """All keys, what they do and their names, a line each.
+
+    Args:
+        own: keys that the user gave, by name.
+    """
+    lines = []
+    for title, bindings in PLACES:
+        lines += [title]
+        for binding in bindings:
+            keys = shown_keys(own.get(str(binding.id), binding.key))
+            about = binding.tooltip or binding.description
+            lines.append(f"  {keys:<18} {about:<52} {binding.id}")
+        lines.append("")
+    return lines

@@ -1,0 +1,33 @@
+"""What the command line asked the app for."""
+
+from dataclasses import dataclass, field
+
+from inspect_core.work.listings import Uri
+from themes import ThemeFile
+from tui.palette import Depth
+from tui.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for.
+
+    Attributes:
+        model: the model.
+        reference: what to compare it with, or None.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        theme: the theme.
+        ascii_only: draw with ASCII alone.
+        depth: how many colours the terminal has.
+        bookmark: a pattern of names to begin on, or None.
+        settings: what the user wants every time.
+    """
+
+    model: Uri
+    reference: Uri | None
+    device: str
+    theme: ThemeFile
+    ascii_only: bool = False
+    depth: Depth = Depth.TRUE
+    bookmark: str | None = None
+    settings: Settings = field(default_factory=Settings)
