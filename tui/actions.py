@@ -130,8 +130,9 @@ class Actions(App[None]):
 
     def action_show_warnings(self) -> None:
         """Show all warnings."""
-        warnings = [*wording.warnings(self.session), *own_problems()]
-        self.push_screen(TextScreen("\n".join(warnings) if warnings else "nothing to warn of"))
+        warnings = [*wording.warnings(self.session), *own_problems()] or ["nothing to warn of"]
+        lines = [*dict.fromkeys(warnings), "", *wording.notes(self.session)]
+        self.push_screen(TextScreen("\n".join(lines)))
 
     def theme_names(self) -> list[str]:
         """The themes there are: lamella's, then the user's own."""

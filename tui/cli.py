@@ -169,7 +169,8 @@ def tree(
 
     \b
     --json prints one object in ASCII, names exact:
-      model, title, files, bytes, dtypes, metadata, warnings,
+      model, title, format, files, bytes, dtypes, metadata, warnings,
+      aside      what is in the files beside the model: name, tensors, nbytes
       types      which model class gave the types; null without
       tree       the root row
     A row of the tree:

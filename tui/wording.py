@@ -13,7 +13,8 @@ def warnings(session: Session) -> list[str]:
     """Everything a user should know about both checkpoints, safe to show."""
     listing, pairs = session.listing, session.pairs
     found = list(session.complaints)
-    found += [clean(warning, 400) for warning in listing.warnings] if listing else []
+    if listing is not None:
+        found += [clean(warning, 400) for warning in listing.warnings]
     if listing is not None:
         found += [
             f"{clean(listing.names[tensor], 120)}: {lost} NaN or infinite values"
@@ -32,6 +33,15 @@ def warnings(session: Session) -> list[str]:
             names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
             found.append(f"only in the reference ({len(pairs.removed)}): {names}")
     return found
+
+
+def notes(session: Session) -> list[str]:
+    """What is good to know and nothing to worry about, safe to show."""
+    listing = session.listing
+    if listing is None:
+        return []
+    files = "1 file" if listing.files == 1 else f"{listing.files:,} files"
+    return [f"{listing.format}, {files}", *[aside.told for aside in listing.aside]]
 
 
 def ready(session: Session, problem: str) -> tuple[str, bool]:
@@ -67,6 +77,7 @@ def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
     figures = [
         f"{fmt.params(listing.tree.root.totals.params)} parameters",
         fmt.size(listing.nbytes),
+        listing.format,
     ]
     if pairs is not None:
         left += [("vs", "muted"), (clean(pairs.title, 40), "module")]

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from inspect_core.checkpoint.tensor_info import TensorInfo
+from inspect_core.text import clean
 
 SAFETENSORS, PYTORCH, GGUF = "safetensors", "PyTorch", "GGUF"
 
@@ -19,6 +20,12 @@ class Aside(NamedTuple):
     name: str
     tensors: int
     nbytes: int
+
+    @property
+    def told(self) -> str:
+        """A line about it, safe to show."""
+        count = f"{self.tensors:,} {'tensor' if self.tensors == 1 else 'tensors'}"
+        return f"beside the model: {clean(self.name, 80)}, {count}, {self.nbytes:,} bytes"
 
 
 class Contents(NamedTuple):

@@ -141,9 +141,7 @@ def _about_the_whole(checkpoint: Checkpoint, identity: Identity) -> Iterator[Fin
     if identity.kind == NOTHING:
         yield Finding(NOTE, "empty", (), "it holds no tensors")
     for aside in checkpoint.aside:
-        count = f"{aside.tensors:,} {'tensor' if aside.tensors == 1 else 'tensors'}"
-        text = f"beside the model: {clean(aside.name, 80)}, {count}, {aside.nbytes:,} bytes"
-        yield Finding(NOTE, "aside", (), text)
+        yield Finding(NOTE, "aside", (), aside.told)
     complex_ = tuple(name for name, info in checkpoint.tensors.items() if info.dtype == "C64")
     if complex_:
         yield Finding(NOTE, "not_compared", complex_, "of C64, which diff does not compare")

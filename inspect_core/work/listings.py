@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
+    from inspect_core.checkpoint.contents import Aside
     from inspect_core.pairing import Match
     from inspect_core.structure.build import ModuleFacts
     from inspect_core.structure.tree import ModuleTree
@@ -62,6 +63,8 @@ class Listing:
         metadata: the files' own key-value metadata; foreign text.
         has_config: whether a config.json lies beside the files, so that types can be found.
         warnings: lines to show.
+        format: of the files, e.g. `safetensors`.
+        aside: what is in the files and not of the model.
         note: where the module types come from, or why there are none.
         identity: the files and their states.
         generation: see `Opened`.
@@ -76,6 +79,8 @@ class Listing:
     metadata: dict[str, str]
     has_config: bool
     warnings: tuple[str, ...]
+    format: str = ""
+    aside: "tuple[Aside, ...]" = ()
     note: str = ""
     identity: tuple[object, ...] = ()
     generation: int = 0
@@ -117,6 +122,8 @@ def listing_of(
         metadata=checkpoint.metadata,
         has_config=checkpoint.config is not None,
         warnings=checkpoint.warnings,
+        format=checkpoint.format,
+        aside=checkpoint.aside,
         note=note,
         identity=checkpoint.identity,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from inspect_core.errors import LamellaError
@@ -18,7 +19,7 @@ MODEL = demo_pair()[1]
 F32 = np.float32
 
 WITH_TYPES = """\
-movies (LlamaForCausalLM)  862k parameters  74 tensors  1.72 MB  1 file  BF16
+movies (LlamaForCausalLM)  862k parameters  74 tensors  1.72 MB  safetensors  1 file  BF16
 ├── model (LlamaModel) ● 862k
 │   ├── embed_tokens (Embedding) ● 197k  weight:[2048, 96] BF16
 │   ├── layers (ModuleList) ● 665k
@@ -36,7 +37,7 @@ weight:[96] BF16
 """
 
 FROM_NAMES = """\
-movies  862k parameters  74 tensors  1.72 MB  1 file  BF16
+movies  862k parameters  74 tensors  1.72 MB  safetensors  1 file  BF16
 `-- model * 862k
     |-- embed_tokens * 197k  weight:[2048, 96] BF16
     |-- layers * 665k
@@ -207,3 +208,20 @@ def test_imports_no_torch_without_types() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_training_checkpoint_says_what_is_beside_the_model(tree, tmp_path):
+    model = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 3)).sum().backward()
+    optimizer.step()
+    torch.save(
+        {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 7},
+        tmp_path / "last.pt",
+    )
+    code, out, err = tree(str(tmp_path / "last.pt"), "--no-types")
+    assert code == 0 and out.startswith("last.pt  8 parameters  2 tensors  32 B  PyTorch  1 file")
+    assert "beside the model: optimizer, 6 tensors" in err
+    found = json.loads(tree(str(tmp_path / "last.pt"), "--json", "--no-types")[1])
+    assert found["format"] == "PyTorch" and found["metadata"]["epoch"] == "7"
+    assert [part["name"] for part in found["aside"]] == ["optimizer"]

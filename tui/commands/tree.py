@@ -53,6 +53,8 @@ def print_tree(
         CheckpointError: the model cannot be read.
     """
     listing = _listing(model, types, bare)
+    for part in listing.aside:
+        note(part.told)
     for warning in listing.warnings:
         note(f"warning: {warning}")
     if types and listing.tree.untyped:
@@ -100,6 +102,7 @@ def _title(listing: Listing, output: Output) -> list[Part]:
         f"{fmt.params(root.totals.params)} parameters",
         f"{fmt.count(root.totals.tensors)} tensors",
         fmt.size(listing.nbytes),
+        listing.format,
         files,
         output.cut(named),
     )
@@ -207,11 +210,13 @@ def _document(listing: Listing, root: Branch, depth: int | None) -> dict[str, ob
     return {
         "model": listing.uri,
         "title": listing.title,
+        "format": listing.format,
         "files": listing.files,
         "bytes": listing.nbytes,
         "dtypes": _dtypes(listing.tree),
         "metadata": listing.metadata,
         "types": None if listing.tree.untyped else listing.note,
+        "aside": [part._asdict() for part in listing.aside],
         "warnings": listing.warnings,
         "tree": _node(root, depth),
     }
