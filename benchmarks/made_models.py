@@ -23,21 +23,18 @@ def write_sparse(path: Path, tensors: dict[str, tuple[str, tuple[int, ...]]]) ->
         file.truncate(8 + len(raw) + at)
 
 
-def mixture_of_experts(
-    layers: int, experts: int, side: int = 512
-) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Names and shapes of a mixture of experts with one module an expert."""
-    tensors: dict[str, tuple[str, tuple[int, ...]]] = {
-        "model.embed_tokens.weight": ("BF16", (32000, side))
-    }
+Tensors = dict[str, tuple[str, tuple[int, ...]]]
+"""Names, dtypes and shapes."""
+
+
+def _decoder(layers: int, mlp: Tensors, side: int) -> Tensors:
+    """Names and shapes of a decoder whose layers have the same `mlp`."""
+    tensors: Tensors = {"model.embed_tokens.weight": ("BF16", (32000, side))}
     for layer in range(layers):
         prefix = f"model.layers.{layer}"
         for part in ("q_proj", "k_proj", "v_proj", "o_proj"):
             tensors[f"{prefix}.self_attn.{part}.weight"] = ("BF16", (side, side))
-        tensors[f"{prefix}.mlp.gate.weight"] = ("BF16", (experts, side))
-        for expert in range(experts):
-            for part in ("gate_proj", "up_proj", "down_proj"):
-                tensors[f"{prefix}.mlp.experts.{expert}.{part}.weight"] = ("BF16", (side, side))
+        tensors |= {f"{prefix}.mlp.{name}.weight": what for name, what in mlp.items()}
         for part in ("input_layernorm", "post_attention_layernorm"):
             tensors[f"{prefix}.{part}.weight"] = ("BF16", (side,))
     tensors["model.norm.weight"] = ("BF16", (side,))
@@ -45,22 +42,19 @@ def mixture_of_experts(
     return tensors
 
 
-def dense(layers: int, side: int = 512) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Names and shapes of a dense decoder: nine tensors a layer and three outside."""
-    tensors: dict[str, tuple[str, tuple[int, ...]]] = {
-        "model.embed_tokens.weight": ("BF16", (32000, side))
-    }
-    for layer in range(layers):
-        prefix = f"model.layers.{layer}"
-        for part in ("q_proj", "k_proj", "v_proj", "o_proj"):
-            tensors[f"{prefix}.self_attn.{part}.weight"] = ("BF16", (side, side))
+def mixture_of_experts(layers: int, experts: int, side: int = 512) -> Tensors:
+    """A mixture of experts with one module an expert: 7 tensors a layer and 3 an expert."""
+    mlp: Tensors = {"gate": ("BF16", (experts, side))}
+    for expert in range(experts):
         for part in ("gate_proj", "up_proj", "down_proj"):
-            tensors[f"{prefix}.mlp.{part}.weight"] = ("BF16", (side, side))
-        for part in ("input_layernorm", "post_attention_layernorm"):
-            tensors[f"{prefix}.{part}.weight"] = ("BF16", (side,))
-    tensors["model.norm.weight"] = ("BF16", (side,))
-    tensors["lm_head.weight"] = ("BF16", (32000, side))
-    return tensors
+            mlp[f"experts.{expert}.{part}"] = ("BF16", (side, side))
+    return _decoder(layers, mlp, side)
+
+
+def dense(layers: int, side: int = 512) -> Tensors:
+    """A dense decoder: nine tensors a layer and three outside."""
+    mlp: Tensors = dict.fromkeys(("gate_proj", "up_proj", "down_proj"), ("BF16", (side, side)))
+    return _decoder(layers, mlp, side)
 
 
 MODELS = {

@@ -297,12 +297,15 @@ async def test_escape_leaves_the_prompt_without_a_reference(tmp_path):
 
 
 def test_completion_offers_folders_and_checkpoints_only(tmp_path):
-    for name in ("notes.txt", "b.safetensors", ".hidden.safetensors", "c\x1b.safetensors"):
+    for name in ("notes.txt", "b.safetensors", ".hidden.safetensors", "c\x1b.safetensors", "d.GGUF",
+                 "e.pt", "f.bin.index.json"):  # fmt: skip
         (tmp_path / name).touch()
     (tmp_path / "a").mkdir()
     assert complete_path(f"{tmp_path}/") == f"{tmp_path}/a/"
     assert complete_path(f"{tmp_path}/b") == f"{tmp_path}/b.safetensors"
     assert complete_path(f"{tmp_path}/.h") == f"{tmp_path}/.hidden.safetensors"
+    for typed, found in (("d", "d.GGUF"), ("e", "e.pt"), ("f", "f.bin.index.json")):
+        assert complete_path(f"{tmp_path}/{typed}") == f"{tmp_path}/{found}"
     for nothing in ("n", "c", "a/x"):
         assert complete_path(f"{tmp_path}/{nothing}") is None
     assert complete_path("") is None

@@ -114,6 +114,17 @@ async def test_zooming_ends_at_single_values(matrix):
         assert view._plots[0].window == whole, "no further out than everything"
 
 
+async def test_keys_are_offered_where_they_can_do_something(matrix):
+    model, base, _ = matrix
+    async with running(model, base) as run:
+        await run.press("tab")
+        await run.until(lambda: "closer" in run.text and "zoom" not in run.text.split("\n")[-1])
+        await run.press("escape")
+        await run.inspect("weight")
+        await run.press("tab")
+        await run.until(lambda: "zoom" in run.text.split("\n")[-1])
+
+
 async def test_panning_moves_by_half_and_stops_at_the_edge(matrix):
     model, base, _ = matrix
     async with running(model, base) as run:

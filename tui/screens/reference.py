@@ -29,9 +29,12 @@ class PathSuggester(Suggester):
 
 
 def complete_path(value: str) -> str | None:
-    """The first folder or .safetensors file, by name, that continues a typed path."""
+    """The first folder or file of weights, by name, that continues a typed path."""
     if not value:
         return None
+    from inspect_core.checkpoint.weight_files import NAMINGS
+
+    endings = tuple(suffix for naming in NAMINGS for suffix in naming.suffixes) + (".index.json",)
     typed = Path(value).expanduser()
     folder, start = (typed, "") if value.endswith(os.sep) else (typed.parent, typed.name)
     try:
@@ -42,7 +45,7 @@ def complete_path(value: str) -> str | None:
                 if entry.name.startswith(start)
                 and (not entry.name.startswith(".") or start.startswith("."))
                 and entry.name.isprintable()
-                and (entry.is_dir() or entry.name.endswith((".safetensors", ".index.json")))
+                and (entry.is_dir() or entry.name.lower().endswith(endings))
             )
     except OSError:
         return None

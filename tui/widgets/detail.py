@@ -72,6 +72,8 @@ class DetailView(ScrollView, can_focus=True):
         if anew:
             self.scroll_home(animate=False)
         self.refresh()
+        if self.has_focus:
+            self.refresh_bindings()
 
     def _kept_spot(self, before: "Plot | None") -> Spot | None:
         """The cursor in the new figure: on the same place of the matrix, or the same cell."""
@@ -95,6 +97,12 @@ class DetailView(ScrollView, can_focus=True):
         return "" if plot is None or spot is None else plot.says(spot.row, spot.column)
 
     # Actions
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that can do nothing here are not offered."""
+        if action in ("zoom", "pan"):
+            return self._plot is not None and self._plot.window is not None
+        return self._spot is not None if action == "choose" else True
 
     def action_move(self, down: int, across: int) -> None:
         """Move the cursor by cells, from plot to plot; without cells, scroll."""
