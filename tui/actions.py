@@ -105,8 +105,7 @@ class Actions(App[None]):
             return
         keys = list(METRICS)
         at = (keys.index(self.session.metric_key) + 1) % len(keys)
-        self.session.metric_key = keys[at]
-        self.session.version += 1
+        self.session.show_metric(keys[at])
         self.inspector.tree_view.changes_arrived()
         if self.navigation.by_change:
             self.navigation.resort()

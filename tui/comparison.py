@@ -116,8 +116,15 @@ class Comparison:
         """Paint what was summarised."""
         self._refreshing = None
         if not self._app.gone:
+            self._app.session.begin_paint()
             self._app.inspector.tree_view.changes_arrived()
             self._app.detail.refresh()
+            self._app.set_timer(REFRESH_SECONDS, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Paint again the rows that took too long to do all at once."""
+        if self._app.session.behind and self._refreshing is None:
+            self.refresh()
 
     def _sweep(self) -> None:
         session = self._app.session

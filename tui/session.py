@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf, nan
 from operator import and_
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, spans
@@ -54,6 +55,7 @@ class Session:
         metric_key: the metric on show.
         complaints: what is wrong with settings and themes, safe to show.
         version: grows with every change that a view could show.
+        behind: whether the change of a wide row was taken from before the newest summaries.
     """
 
     listing: "Listing | None" = None
@@ -65,9 +67,10 @@ class Session:
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
     _paired: "NDArray[np.bool_] | None" = None
-    _changes: dict[Row, Change] = field(default_factory=dict)
+    behind: bool = False
+    _changes: dict[Row, tuple[int, Change]] = field(default_factory=dict)
     _places: dict[Row, "Place"] = field(default_factory=dict)
-    _changes_version: int = -1
+    _spent: float = 0.0
 
     @property
     def tree(self) -> ModuleTree | None:
@@ -84,14 +87,14 @@ class Session:
         self._ordinal_of = None
         self._paired = None
         self._places.clear()
-        self.version += 1
+        self._anew()
 
     def pair(self, pairs: "PairListing | None") -> None:
         """A reference was opened (or taken away): nothing is compared yet."""
         self.pairs = pairs
         self.table = None
         self._paired = None
-        self.version += 1
+        self._anew()
 
     def put(self, part: "SweepPart") -> None:
         """Some tensors were summarised."""
@@ -232,13 +235,33 @@ class Session:
         """What the change column says of a row, worked out once a version."""
         if self.pairs is None:
             return Change("none")
-        if self._changes_version != self.version:
-            self._changes.clear()
-            self._changes_version = self.version
-        found = self._changes.get(row)
-        if found is None:
-            found = self._changes[row] = self._change(row)
+        kept = self._changes.get(row)
+        if kept is not None:
+            if kept[0] == self.version:
+                return kept[1]
+            if self._spent > PAINT_SECONDS and row.width * row.count > WIDE:
+                self.behind = True
+                return kept[1]
+        start = perf_counter()
+        found = self._change(row)
+        self._spent += perf_counter() - start
+        self._changes[row] = self.version, found
         return found
+
+    def begin_paint(self) -> None:
+        """Rows may be worked out again, for some milliseconds (see `behind`)."""
+        self.behind = False
+        self._spent = 0.0
+
+    def show_metric(self, key: str) -> None:
+        """Another metric is on show."""
+        self.metric_key = key
+        self._anew()
+
+    def _anew(self) -> None:
+        """What was worked out of rows does not hold any more."""
+        self._changes.clear()
+        self.version += 1
 
     def _change(self, row: Row) -> Change:
         if not row.width:
@@ -320,6 +343,12 @@ class Session:
             self._ordinal_of[order] = np.arange(len(order))
         return self._ordinal_of
 
+
+WIDE = 5_000
+"""Tensors of a row that takes milliseconds to merge; while a sweep runs its number may be late."""
+
+PAINT_SECONDS = 0.01
+"""Wide rows are worked out for so long at one painting, the others at the next."""
 
 MOST_MEMBERS = 300
 """A fold of more members than this is not searched for odd ones."""

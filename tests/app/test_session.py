@@ -13,6 +13,7 @@ from inspect_core.delta.summary import Summary
 from inspect_core.delta.table import SummaryRows
 from inspect_core.structure.build import NO_FACTS, ModuleFacts
 from inspect_core.work.sweep import SweepPart
+from tui import session as session_module
 from tui.session import ODD_FACTOR, Session, keep_matching
 
 NAMES = [f"layers.{k}.{part}.weight" for k in range(4) for part in ("a", "b")] + ["norm.weight"]
@@ -176,8 +177,7 @@ def test_every_metric_is_the_one_of_the_summary(key: str) -> None:
     made = session()
     put(made, {"norm.weight": 0.5})
     assert change(made, "norm").value is not None
-    made.metric_key = key
-    made.version += 1
+    made.show_metric(key)
     assert made.metric is METRICS[key]
     assert change(made, "norm").value == METRICS[key].value(moved(0.5))
 
@@ -189,6 +189,32 @@ def test_a_change_is_worked_out_once_a_version() -> None:
     assert made.change(row) is made.change(row)
     put(made, {"norm.weight": 0.25})
     assert made.change(row).value == pytest.approx(0.25)
+
+
+def test_wide_rows_may_be_late_and_catch_up(monkeypatch) -> None:
+    monkeypatch.setattr(session_module, "WIDE", 3)
+    monkeypatch.setattr(session_module, "PAINT_SECONDS", -1.0)
+    made = session()
+    put(made, {"norm.weight": 0.5, "layers.0.a.weight": 0.5})
+    root, norm = row_at(made.tree, ""), row_at(made.tree, "norm")
+    assert made.change(root).value == pytest.approx(0.5) and not made.behind
+    put(made, {"layers.1.a.weight": 4.0, "norm.weight": 0.25})
+    assert made.change(norm).value == pytest.approx(0.25), "narrow rows are never late"
+    assert made.change(root).value == pytest.approx(0.5) and made.behind
+    monkeypatch.setattr(session_module, "PAINT_SECONDS", 1.0)
+    made.begin_paint()
+    assert made.change(root).value > 1 and not made.behind
+
+
+@pytest.mark.parametrize("anew", [lambda s: s.show_metric("mean_abs"), lambda s: s.pair(s.pairs)])
+def test_nothing_is_late_when_something_else_is_shown(monkeypatch, anew) -> None:
+    monkeypatch.setattr(session_module, "WIDE", 3)
+    monkeypatch.setattr(session_module, "PAINT_SECONDS", -1.0)
+    made = session()
+    put(made, {"norm.weight": 0.5})
+    before = made.change(row_at(made.tree, ""))
+    anew(made)
+    assert made.change(row_at(made.tree, "")) != before and not made.behind
 
 
 def test_a_filter_wants_all_words_in_any_case() -> None:

@@ -34,7 +34,7 @@ def complete_path(value: str) -> str | None:
         return None
     from inspect_core.checkpoint.weight_files import NAMINGS
 
-    endings = tuple(suffix for naming in NAMINGS for suffix in naming.suffixes) + (".index.json",)
+    endings = (".index.json", *[suffix for naming in NAMINGS for suffix in naming.suffixes])
     typed = Path(value).expanduser()
     folder, start = (typed, "") if value.endswith(os.sep) else (typed.parent, typed.name)
     try:
