@@ -105,7 +105,8 @@ class DetailControl:
             return
         if not row.width:
             self._app.desk.cancel("inspect")
-            self.say(clean(row.path), self.drawing.without_values(row))
+            title = clean(row.path) or clean(session.listing.title)
+            self.say(title, self.drawing.without_values(row))
             return
         few = session.nbytes(row) <= MOST_UNASKED_BYTES or asked
         if isinstance(row, Branch) and few and self._inspect_module(row):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tui.keys import key_lines
+from tui.keys import key_lines, name_lines
 
 _MARKS = """\
 Marks
@@ -33,7 +33,8 @@ def help_text(own: Mapping[str, str]) -> str:
         own: keys that the user gave, by name.
     """
     title = "lamella: a checkpoint as a folded tree, and what changed in it"
-    return "\n".join([title, "", *key_lines(own), _MARKS])
+    names = ["Names of the keys, for [keys] in config.toml", *name_lines(own)]
+    return "\n".join([title, "", *key_lines(own), _MARKS, *names])
 
 
 COMMANDS = (

@@ -50,7 +50,7 @@ TREE = _bindings("tree", [
     ("page_down", "pagedown,ctrl+f", "page(1)", "", "page down"),
     ("top", "home,g", "edge(-1)", "", "to the top"),
     ("bottom", "end,G", "edge(1)", "", "to the bottom"),
-    ("collapse", "left,h", "collapse", "", "hide what is below, or go to the module above"),
+    ("collapse", "left,h", "collapse", "", "hide what is below, or go up"),
     ("expand", "right,l", "expand", "", "show what is below, or go into it"),
 ])  # fmt: skip
 """Keys of the tree."""
@@ -75,7 +75,7 @@ PICTURE = _bindings("detail", [
 """Keys of the picture beside the tree, when it has the focus."""
 
 SCREEN = _bindings("screen", [
-    ("filter", "slash", "filter", "filter", "keep rows whose names hold all words; esc ends it"),
+    ("filter", "slash", "filter", "filter", "keep names that hold all words; esc ends it"),
     ("next_match", "n", "app.next_match(1)", "", "next match of the filter"),
     ("match_before", "N", "app.next_match(-1)", "", "match before"),
     ("metric", "m", "app.next_metric", "metric", "show the next metric"),
@@ -135,11 +135,11 @@ def _keys_of(name: str, own: Mapping[str, str]) -> set[str]:
 
 def shown_keys(keys: str) -> str:
     """Keys as they are called on the screen."""
-    return " ".join(NAMES.get(key, key) for key in keys.split(","))
+    return " ".join(NAMES.get(key, clean(key)) for key in keys.split(","))
 
 
 def key_lines(own: Mapping[str, str]) -> list[str]:
-    """All keys, what they do and their names, a line each.
+    """All keys and what they do, a line each.
 
     Args:
         own: keys that the user gave, by name.
@@ -149,7 +149,15 @@ def key_lines(own: Mapping[str, str]) -> list[str]:
         lines += [title]
         for binding in bindings:
             keys = shown_keys(own.get(str(binding.id), binding.key))
-            about = binding.tooltip or binding.description
-            lines.append(f"  {keys:<18} {about:<52} {binding.id}")
+            lines.append(f"  {keys:<17} {binding.tooltip or binding.description}")
         lines.append("")
     return lines
+
+
+def name_lines(own: Mapping[str, str]) -> list[str]:
+    """The names of all bindings with their keys, as the settings have them.
+
+    Args:
+        own: keys that the user gave, by name.
+    """
+    return [f'  "{name}" = "{clean(own.get(name, keys))}"' for name, keys in _KEYS.items()]

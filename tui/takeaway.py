@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from inspect_core.errors import LamellaError
 from inspect_core.text import clean
-from tui import export
-from tui.screens.export import ExportPrompt
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -45,6 +43,9 @@ class Takeaway:
 
     def ask(self) -> None:
         """Ask for a file name, and write the screen as it is now."""
+        from tui import export
+        from tui.screens.export import ExportPrompt
+
         session, row = self._app.session, self._app.detail.row
         strips = self._app.screen_lines()
         title = clean(session.listing.title, 60) if session.listing else ""
@@ -66,9 +67,14 @@ class Takeaway:
             self._app.notify(f"written: {clean(str(path))}", markup=False)
 
     def _write_now(self, path: Path, strips: "list[Strip]", title: str) -> None:
+        from tui import export
+
         export.write_new(path, self._content(path, strips, title))
 
     def _content(self, path: Path, strips: "list[Strip]", title: str) -> str:
+        from inspect_core.errors import UsageError
+        from tui import export
+
         row = self._app.detail.row
         if path.suffix == ".svg":
             return export.screen_svg(strips, f"lamella {title}")
@@ -76,7 +82,5 @@ class Takeaway:
             return export.screen_text(strips)
         if path.suffix == ".json" and row is not None:
             return export.numbers(self._app.session, row, self._app.detail.details)
-        from inspect_core.errors import UsageError
-
         endings = " or ".join(export.SUFFIXES)
         raise UsageError("what to write is told by the ending", hint=f"use {endings}")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -229,8 +230,11 @@ class DetailView(ScrollView, can_focus=True):
         return strip.apply_style(self.rich_style)
 
     def _readout_line(self) -> Strip:
-        styles = self.palette.styles
-        return Strip([Segment(" "), Segment(self.readout, styles["module"] + Style(bold=True))])
+        parts = self.readout.split("   ")
+        while len(parts) > 1 and cell_len("   ".join(parts)) >= self.size.width:
+            parts.pop()
+        style = self.palette.styles["module"] + Style(bold=True)
+        return Strip([Segment(" "), Segment("   ".join(parts), style)])
 
     def _with_cursor(self, at: int, strip: Strip) -> Strip:
         plot, spot = self._plot, self._spot
