@@ -77,8 +77,8 @@ class Actions(App[None]):
         if self.session.pairs is None:
             self.notify("to sort by change a reference is needed: press r")
             return
-        self.navigation.sort(not self.navigation.by_change)
-        self.remember(sort="change" if self.navigation.by_change else "model")
+        self.navigation.sort(not self.session.by_change)
+        self.remember(sort="change" if self.session.by_change else "model")
 
     def action_copy(self) -> None:
         """Copy the selected name, or what the cell under the cursor says."""
@@ -107,7 +107,7 @@ class Actions(App[None]):
         at = (keys.index(self.session.metric_key) + 1) % len(keys)
         self.session.show_metric(keys[at])
         self.inspector.tree_view.changes_arrived()
-        if self.navigation.by_change:
+        if self.session.by_change:
             self.navigation.resort()
         self.show_title()
         self.detail.draw()

@@ -33,6 +33,7 @@ from tui.keys import APP, complaints
 from tui.messages import (
     CellChosen,
     FigureDrawn,
+    FilterKept,
     FilterTyped,
     JobEnded,
     ProgressMade,
@@ -120,7 +121,7 @@ class LamellaApp(Actions):
             else:
                 problem = f"{clean(settings.metric, 40)} is no metric of lamella"
                 self.session.complaints.append(problem)
-        self.navigation.by_change = settings.sort == "change"
+        self.session.by_change = settings.sort == "change"
         if settings.keys:
             self.session.complaints += complaints(settings.keys)
             self.set_keymap(settings.keys)
@@ -237,6 +238,11 @@ class LamellaApp(Actions):
         """Keep the rows whose names match what was typed."""
         self.navigation.filter(message.query)
 
+    @on(FilterKept)
+    def filter_kept(self) -> None:
+        """Go to what the filter found."""
+        self.navigation.first_match()
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what the keys do, by name, beside Textual's own."""
         for name, about, action in COMMANDS:
@@ -244,7 +250,8 @@ class LamellaApp(Actions):
         for name in self.theme_names():
             yield SystemCommand(f"Theme: {name}", "Draw with it", partial(self.use_theme, name))
         for command in super().get_system_commands(screen):
-            if command.title != "Theme":  # Textual's own themes have no colours for a model
+            # Textual's themes have no colours for a model; our help has the keys.
+            if command.title not in ("Theme", "Keys", "Maximize", "Minimize"):
                 yield command
 
     async def action_quit(self) -> None:

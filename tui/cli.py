@@ -50,7 +50,7 @@ def cli() -> None:
     """Open MODEL as a coloured, folded tree, and see what fine-tuning changed in it.
 
     \b
-      lamella MODEL [--ref BASE]      the app; --node PATTERN begins on a node
+      lamella MODEL [--ref BASE]      the app (lamella MODEL --help: its options)
       lamella demo                    the app on a bundled pair, no network
       lamella tree MODEL              the folded tree, printed
       lamella diff BASE MODEL         what changed, printed

@@ -206,7 +206,8 @@ class Drawing:
         parts = [f"{metric.name} {fmt.metric_value(metric, metric.value(summary))}"]
         if self._session.pairs is not None:
             parts.append(f"changed {fmt.percent(summary.changed_fraction)}")
-            parts.append(f"max |d| {fmt.number(summary.largest)}")
+            if metric.key != "max_abs":
+                parts.append(f"max |d| {fmt.number(summary.largest)}")
         if len(ordinals) > 1:
             parts.append(f"{len(ordinals)} tensors")
         return "   ".join([name, *parts])

@@ -68,7 +68,7 @@ def numbers(session: Session, row: Row, details: "Sequence[TensorDetail]") -> st
         "model": listing.uri,
         "reference": None if pairs is None else pairs.uri,
         "node": row.path,
-        "tensors_in_all": len(tensors),
+        "tensors_total": len(tensors),
         "summary": _metrics(session.summary(row), pairs is not None),
         "tensors": [_tensor(session, row, at) for at in _ordinals(row)[:MOST_TENSORS]],
         "cells": [_cells(detail) for detail in details],
@@ -108,13 +108,20 @@ def _tensor(session: Session, row: Row, ordinal: int) -> dict[str, Any]:
     tensor = session.tensor_at(ordinal)
     name = listing.names[tensor]
     found: dict[str, Any] = {"name": name}
-    if pairs is not None:
-        found["status"] = pairs.statuses[pairs.status[tensor]]
-        found["reason"] = pairs.reason_of(tensor)
-        is_pair = pairs.is_pair(tensor)
-        found["reference_name"] = pairs.renamed.get(tensor, name) if is_pair else None
     summary = session.summary_at((ordinal,))
+    if pairs is not None:
+        is_pair = pairs.is_pair(tensor)
+        found["status"] = _pair_status(summary) if is_pair else pairs.statuses[pairs.status[tensor]]
+        found["reason"] = pairs.reason_of(tensor)
+        found["reference_name"] = pairs.renamed.get(tensor, name) if is_pair else None
     return found | (_metrics(summary, pairs is not None) or {})
+
+
+def _pair_status(summary: "Summary | None") -> str:
+    """As in the JSON of `lamella diff`; `pending` where nothing was compared yet."""
+    if summary is None:
+        return "pending"
+    return "changed" if summary.changed else "identical"
 
 
 def _metrics(summary: "Summary | None", delta: bool) -> dict[str, Any] | None:
@@ -123,9 +130,9 @@ def _metrics(summary: "Summary | None", delta: bool) -> dict[str, Any] | None:
     if delta:
         from inspect_core.report import metrics_of
 
-        return {"elements": summary.numel, **metrics_of(summary)}
+        return {"numel": summary.numel, **metrics_of(summary)}
     return {
-        "elements": summary.numel,
+        "numel": summary.numel,
         "mean": summary.mean,
         "std": summary.std,
         "mean_abs": summary.mean_abs,

@@ -33,8 +33,9 @@ def help_text(own: Mapping[str, str]) -> str:
         own: keys that the user gave, by name.
     """
     title = "lamella: a checkpoint as a folded tree, and what changed in it"
+    close = "esc closes this page"
     names = ["Names of the keys, for [keys] in config.toml", *name_lines(own)]
-    return "\n".join([title, "", *key_lines(own), _MARKS, *names])
+    return "\n".join([title, close, "", *key_lines(own), _MARKS, *names])
 
 
 COMMANDS = (

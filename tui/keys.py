@@ -60,6 +60,7 @@ PICTURE = _bindings("detail", [
     ("zoom_in", "plus,equals_sign", f"zoom({ZOOM})", "zoom", "closer to the cursor"),
     ("zoom_out", "minus", f"zoom({1 / ZOOM})", "out", "farther away"),
     ("zoom_all", "0", "zoom(0)", "", "the whole matrix"),
+    ("peak", "x", "peak", "largest", "the largest cell"),
     ("up", "up,k", "move(-1, 0)", "", "cell above"),
     ("down", "down,j", "move(1, 0)", "", "cell below"),
     ("left", "left,h", "move(0, -1)", "", "cell to the left"),

@@ -80,6 +80,10 @@ class FilterTyped(Message):
     query: str
 
 
+class FilterKept(Message):
+    """Enter in the filter: on to what it found."""
+
+
 @dataclass
 class FigureDrawn(Message):
     """A detail is ready.

@@ -28,7 +28,6 @@ class Navigation:
         self._visited: list[Key] = []
         self._at = -1
         self.query = ""
-        self.by_change = False
 
     # Rows: which, and in which order
 
@@ -40,7 +39,12 @@ class Navigation:
         key, row = tree_view.current_key(), tree_view.current_row
         self.apply()
         if found and row is not None and tree_view.outline is not None:
-            tree_view.outline.reveal(row.anchor)  # what the filter found stays under the cursor
+            # What the filter found stays under the cursor, also if it is a part of a fold.
+            at = tree_view.outline.reveal(row.anchor)
+            whole = tree_view.outline.lines[at].row if at is not None else None
+            if whole is not None and whole.count > row.count:
+                self.go(row.anchor)
+                return
         tree_view.lines_changed(key)
 
     def apply(self) -> None:
@@ -50,15 +54,20 @@ class Navigation:
             return
         query = self.query
         keep = keep_matching(listing.names, listing.tree.order, query) if query else None
-        outline.arrange(keep, self._app.session.size_of if self.by_change else None)
-        if keep is not None and not any(keep):
-            self._app.inspector.status.say(f"no name holds {clean(query)!r}", "note")
-        else:
+        outline.arrange(keep, self._app.session.size_of if self._app.session.by_change else None)
+        if keep is None:
             self._app.say_ready()
+            return
+        number = sum(keep)
+        text = f"{number:,} {'tensor' if number == 1 else 'tensors'} of {len(keep):,} match"
+        if not number:
+            text = f"no name holds {clean(query)!r}"
+        self._app.inspector.status.say(text, "muted" if number else "note")
 
     def sort(self, by_change: bool) -> None:
         """Put siblings in order of their change, or in that of the model."""
-        self.by_change = by_change
+        self._app.session.by_change = by_change
+        self._app.show_title()
         self.resort()
 
     def resort(self) -> None:
@@ -94,6 +103,22 @@ class Navigation:
         if at is not None:
             tree_view.move_to(at)
 
+    def reveal_again(self, key: Key | None) -> None:
+        """A fold of the new tree may hide the row that the cursor is on: open it."""
+        outline = self._app.inspector.tree_view.outline
+        if outline is None or key is None or key[1] == "fold":
+            return
+        at = outline.index_of(key)
+        if at is None or outline.key_at(at) != key:
+            outline.reveal(key[0], open_folds=True)
+
+    def first_match(self) -> None:
+        """Enter in the filter: the cursor goes to a match, if it is on none."""
+        tree_view = self._app.inspector.tree_view
+        outline, at = tree_view.outline, tree_view.cursor
+        if outline is not None and at < len(outline.lines) and outline.lines[at].expanded:
+            self.next_match(1)
+
     def next_match(self, by: int) -> None:
         """Go to the next match of the filter, or the one before."""
         tree_view = self._app.inspector.tree_view
@@ -123,10 +148,12 @@ class Navigation:
             return
         self._at = at
         key = self._visited[at]
+        if key[1] == "fold":
+            tree_view.outline.close_fold(key[0])
         line = tree_view.outline.index_of(key)
         if line is None or tree_view.outline.key_at(line) != key:
             tree_view.outline.reveal(key[0])
             line = tree_view.outline.index_of(key)
-            tree_view.lines_changed(None)
+        tree_view.lines_changed(None)
         if line is not None:
             tree_view.move_to(line)

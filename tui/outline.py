@@ -172,6 +172,12 @@ class Outline:
         self.rebuild()
         return True
 
+    def close_fold(self, anchor: str) -> None:
+        """Show a fold as one line again; it is known by the path of its first member."""
+        if anchor in self._opened:
+            self._opened.discard(anchor)
+            self.rebuild()
+
     def reveal(self, path: str, open_folds: bool = False) -> int | None:
         """Expand down to a concrete path, or to the fold it is in; the line that shows it.
 

@@ -58,6 +58,7 @@ class Palette:
         cells: a style for each of `themes.CELLS`, where a cell is a character.
         background: the colour behind everything.
         same: the colour of a cell that did not change at all; no step of a map.
+        undefined: that of a cell whose value is not defined.
         sequential: `LEVELS` colours from no change to the most.
         diverging: `LEVELS + 1` colours, the middle one for zero.
         glyphs: marks of the states.
@@ -68,6 +69,7 @@ class Palette:
     cells: dict[str, Style]
     background: Rgb
     same: Rgb
+    undefined: Rgb
     sequential: tuple[Rgb, ...]
     diverging: tuple[Rgb, ...]
     glyphs: Glyphs
@@ -124,17 +126,21 @@ def make_palette(
     background, same = rgb(theme.ui["background"]), rgb(theme.states["same"])
     sequential, diverging = _ramp(theme.sequential, LEVELS), _ramp(theme.diverging, LEVELS + 1)
     swatch = _ramp((background, same), 5)[2]
+    undefined = _ramp((background, rgb(theme.states["note"])), 5)[3]
     if depth is Depth.XTERM:
         from themes.xterm import diverging_codes, nearest_code, sequential_codes, xterm_rgb
 
         sequential = _stairs(theme.xterm_sequential or sequential_codes(sequential), LEVELS)
         diverging = _stairs(theme.xterm_diverging or diverging_codes(diverging), LEVELS + 1)
-        background, swatch = (xterm_rgb(nearest_code(color)) for color in (background, swatch))
+        background, swatch, undefined = (
+            xterm_rgb(nearest_code(color)) for color in (background, swatch, undefined)
+        )
     return Palette(
         styles={state: _state_style(theme, state, depth) for state in theme.states},
         cells=_cell_styles(theme, sequential, diverging, depth),
         background=background,
         same=swatch,
+        undefined=undefined,
         sequential=sequential,
         diverging=diverging,
         glyphs=ASCII if ascii_only else UNICODE,

@@ -109,6 +109,7 @@ class Results:
         if tree_view.outline is not None:
             tree_view.outline.replace_tree(listing.tree)
             self._app.navigation.apply()
+            self._app.navigation.reveal_again(key)
             tree_view.lines_changed(key)
             self._app.detail.replace_row(tree_view.current_row)
         self._app.say_ready()
@@ -126,7 +127,7 @@ class Results:
 
     def _on_sweep(self, _: int) -> None:
         self._app.comparison.refresh()
-        if self._app.navigation.by_change:
+        if self._app.session.by_change:
             self._app.navigation.resort()
         self._app.say_ready()
 

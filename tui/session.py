@@ -53,6 +53,7 @@ class Session:
         table: summaries by ordinal, or None before anything was compared.
         expects_pairs: whether a reference was asked for, and may still be opening.
         metric_key: the metric on show.
+        by_change: whether siblings are in order of their change.
         complaints: what is wrong with settings and themes, safe to show.
         version: grows with every change that a view could show.
         behind: whether the change of a wide row was taken from before the newest summaries.
@@ -63,6 +64,7 @@ class Session:
     table: "SummaryTable | None" = None
     expects_pairs: bool = False
     metric_key: str = "rel_l2"
+    by_change: bool = False
     complaints: list[str] = field(default_factory=list)
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
@@ -213,11 +215,11 @@ class Session:
         return self.table.summary(where)
 
     def value(self, where: "Place") -> float:
-        """The metric over some tensors; NaN where it is undefined or nothing was compared."""
+        """The metric over some tensors; NaN where nothing was compared, inf where undefined."""
         if self.table is None or not self.table.seen_in(where):
             return nan
         value = self.metric.value(self.table.summary(where))
-        return nan if value is None else value
+        return inf if value is None else value
 
     def size_of(self, row: Row) -> float:
         """How much a row changed, for sorting: what has no number comes after what did not move.

@@ -63,8 +63,12 @@ def load_settings() -> Settings:
     for name, value in chosen.items():
         if name in WORDS and isinstance(value, str):
             words[name] = value
-        elif name not in {"ascii", "keys"} or not isinstance(value, bool | dict):
+        elif name not in {*WORDS, "ascii", "keys"}:
             problems.append(f"{clean(str(path))}: {clean(name, 40)} is no setting of lamella")
+        elif not isinstance(value, dict if name == "keys" else bool):
+            problems.append(f"{clean(str(path))}: {name} cannot be {clean(repr(value), 40)}")
+    if words["sort"] not in (None, "change", "model"):
+        problems.append(f"sort cannot be {clean(str(words['sort']), 40)}: change or model")
     keys = chosen.get("keys")
     return Settings(
         **words,
@@ -109,7 +113,11 @@ def _word(value: object) -> str | None:
 
 
 def _keys(table: dict[str, object], where: str, problems: list[str]) -> dict[str, str]:
-    good = {name: keys for name, keys in table.items() if isinstance(keys, str) and keys.strip()}
+    good = {
+        name: keys
+        for name, keys in table.items()
+        if isinstance(keys, str) and keys.strip() and keys.isascii() and keys.isprintable()
+    }
     bad = [clean(name, 40) for name in table if name not in good]
     problems += [f"{clean(where)}: keys of {name} are not a text like 'm'" for name in bad]
     return good

@@ -31,7 +31,8 @@ class Takeaway:
         """Copy what the cell under the cursor says, or the name of the selected row."""
         inspector, row = self._app.inspector, self._app.detail.row
         if inspector.detail.has_focus and inspector.detail.readout:
-            text = inspector.detail.readout
+            name = clean(row.path, MOST_COPIED) if row is not None else ""
+            text = f"{name}   {inspector.detail.readout}".strip()
         elif row is not None:
             # Made safe: what is copied here is pasted into a shell.
             text = clean(row.path, MOST_COPIED)

@@ -5,6 +5,7 @@ text. Over SSH that is most of the waiting, so `Wire` remembers the screen, send
 and says a colour only where it changes.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -32,6 +33,10 @@ _ATTRIBUTES = (
     ("bold", "1"), ("dim", "2"), ("italic", "3"), ("underline", "4"), ("blink", "5"),
     ("reverse", "7"), ("strike", "9"),
 )  # fmt: skip
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+"""What a terminal would obey."""
 
 
 class Wire:
@@ -80,10 +85,13 @@ class Wire:
 
     def _cells(self, strip: Strip, system: ColorSystem) -> list[Cell]:
         cells: list[Cell] = []
-        for text, style, control in strip:
-            if control:
+        for segment in strip:
+            if segment.control:
                 continue
+            style = segment.style
             look = self._look(style, system) if style is not None else PLAIN
+            # Everything foreign was made safe long before; this is the last door.
+            text = _CONTROL.sub("?", segment.text)
             if text.isascii():
                 cells += [(char, look) for char in text]
                 continue

@@ -56,6 +56,8 @@ def ready(session: Session, problem: str) -> tuple[str, bool]:
         return "", False
     parts = [problem] if problem else []
     if pairs is not None:
+        if not pairs.paired and listing.names:
+            parts.append("nothing in common with the reference: is it the right one?")
         parts.append(f"{pairs.paired} of {len(listing.names)} tensors compared")
     elif not session.expects_pairs:
         parts.append("no reference: press r, or start with --ref BASE")
@@ -81,7 +83,8 @@ def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
     ]
     if pairs is not None:
         left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
-        figures.append(session.metric.name)
+        sorted_by = " (sorted)" if session.by_change else ""
+        figures.append(f"{session.metric.name}{sorted_by}")
     return left, "  ".join([*figures, device])
 
 

@@ -34,11 +34,18 @@ class Stamp(NamedTuple):
         size: bytes.
         mtime_ns: time of the last change, in nanoseconds.
         ino: the file's number in its file system.
+        ctime_ns: time of the last change of its entry, which no program can set back.
     """
 
     size: int
     mtime_ns: int
     ino: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        """What the system says of a file."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 class LocalFile:
@@ -61,7 +68,7 @@ class LocalFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         descriptor = _open_regular(path)
-        self.stamp = _stamp(os.fstat(descriptor))
+        self.stamp = Stamp.of(os.fstat(descriptor))
         _OPEN_FILES.keep(self, descriptor)
 
     @property
@@ -97,7 +104,7 @@ class LocalFile:
     def check_unchanged(self) -> None:
         """Raise CheckpointError if the file is no longer the one first opened."""
         try:
-            now: Stamp | None = _stamp(self.path.stat())
+            now: Stamp | None = Stamp.of(self.path.stat())
         except OSError:
             now = None
         held = _OPEN_FILES.stamp_of_open(self)
@@ -188,7 +195,7 @@ class _OpenFiles:
     def stamp_of_open(self, file: LocalFile) -> Stamp | None:
         with self._lock:
             descriptor = self._descriptors.get(file)
-            return None if descriptor is None else _stamp(os.fstat(descriptor))
+            return None if descriptor is None else Stamp.of(os.fstat(descriptor))
 
     def discard(self, file: LocalFile) -> None:
         # While a thread reads, the number must not be given to another file.
@@ -215,7 +222,7 @@ _OPEN_FILES = _OpenFiles(MAX_OPEN_FILES)
 
 def _reopen(file: LocalFile) -> int:
     descriptor = _open_regular(file.path)
-    if _stamp(os.fstat(descriptor)) != file.stamp:
+    if Stamp.of(os.fstat(descriptor)) != file.stamp:
         os.close(descriptor)
         raise _changed(file.path)
     return descriptor
@@ -241,10 +248,6 @@ def _require_regular(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
         raise CheckpointError(f"{kind}, not a file with weights", where=str(path))
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _changed(path: Path) -> CheckpointError:

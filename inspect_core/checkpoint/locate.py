@@ -73,7 +73,9 @@ def locate(uri: str | os.PathLike[str] | Sequence[str]) -> Location:
         if path is None:
             found += _matches(text) or [_absolute(text)]
         elif path.is_dir():
-            raise CheckpointError("a folder among several files", where=text, hint="give files")
+            raise CheckpointError(
+                "a folder among several files", where=text, hint="to compare two: --ref"
+            )
         else:
             found.append(path)
     return _several(found)

@@ -12,15 +12,19 @@ through `_leave_out` first, so the fast loops never see one.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from inspect_core.delta.numba_config import ignore_config_file
 from inspect_core.delta.summary import (
     COUNTS,
     HISTOGRAM_BINS,
     HISTOGRAM_SHIFT,
     SUMS,
 )
+
+ignore_config_file()
+
+from numba import njit  # noqa: E402 - only now
 
 BLOCK = 1536
 """Values a block: its float64 buffers and its raw bytes take 48 KiB of the nearest caches."""

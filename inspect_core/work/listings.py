@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
+    from inspect_core.checkpoint.byte_source import Stamp
     from inspect_core.checkpoint.contents import Aside
     from inspect_core.pairing import Match
     from inspect_core.structure.build import ModuleFacts
@@ -37,12 +38,14 @@ class Opened:
         return any(_is_replaced(*file) for file in self.identity)  # type: ignore[misc]
 
 
-def _is_replaced(path: str, stamp: tuple[int, int, int]) -> bool:
+def _is_replaced(path: str, stamp: "Stamp") -> bool:
+    from inspect_core.checkpoint.byte_source import Stamp
+
     try:
         now = os.stat(path)  # noqa: PTH116 - may be many, while somebody waits
     except OSError:
         return True
-    return (now.st_size, now.st_mtime_ns, now.st_ino) != tuple(stamp)
+    return Stamp.of(now) != stamp
 
 
 Source = Uri | Opened

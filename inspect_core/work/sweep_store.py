@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.checkpoint.byte_source import Stamp
 from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import MOST_ROWS, SummaryRows
 
@@ -207,10 +208,9 @@ def sweep_key(
                 now = path.stat()
             except OSError:
                 return None
-            if (now.st_size, now.st_mtime_ns, now.st_ino) != tuple(stamp):
+            if Stamp.of(now) != stamp:
                 return None
-            # Copying tools set a file's change time back; the time of its entry they cannot.
-            place = (os.path.abspath(path), *stamp, now.st_ctime_ns)  # noqa: PTH100
+            place = (os.path.abspath(path), *stamp)  # noqa: PTH100
             made.update(repr(place).encode("utf-8", "backslashreplace"))
     made.update(array("q", pairs).tobytes())
     partners = (pair.reference.name if pair.reference else "" for pair in pairs.values())

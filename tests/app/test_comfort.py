@@ -114,6 +114,34 @@ async def test_zooming_ends_at_single_values(matrix):
         assert view._plots[0].window == whole, "no further out than everything"
 
 
+async def test_x_goes_to_the_largest_cell(matrix):
+    model, base, d = matrix
+    async with running(model, base) as run:
+        await run.inspect("weight")
+        view = run.app.inspector.detail
+        await run.until(lambda: view._plots and not run.app.desk.busy())
+        await run.press("tab", "x")
+        row, column = np.unravel_index(np.abs(d).argmax(), d.shape)
+        for _ in range(9):
+            await run.press("plus")
+            await run.until(lambda: not run.app.desk.busy("zoom"))
+            await run.pilot.pause(0.05)
+            await run.press("x")
+        assert view.readout.startswith(f"row {row}  column {column}   d ")
+
+
+async def test_cells_with_nan_say_so(tmp_path):
+    values = np.ones((50, 60), np.float32)
+    values[7, 9] = np.nan
+    async with running(small(tmp_path, weight=values)) as run:
+        await run.inspect("weight")
+        view = run.app.inspector.detail
+        await run.until(lambda: view._plots and not run.app.desk.busy())
+        plot = view._plots[0]
+        told = [plot.says(*plot.cell_of(7, 9)), plot.says(*plot.cell_of(40, 50))]
+        assert "NaN or infinite" in told[0] and "NaN" not in told[1]
+
+
 async def test_keys_are_offered_where_they_can_do_something(matrix):
     model, base, _ = matrix
     async with running(model, base) as run:
@@ -189,6 +217,49 @@ async def test_sorting_needs_a_reference(tmp_path):
         await run.shows("press r")
 
 
+async def test_opening_a_sorted_fold_begins_with_the_most_changed(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=2.0))
+    async with running(model, base) as run:
+        await run.press("s")
+        assert "(sorted)" in run.text.split("\n")[0]
+        await run.go_to("layers.0")
+        await run.press("o")
+        assert run.tree.current_row.anchor == "layers.2"
+        await run.press("o")
+        assert run.tree.current_row.path == "layers.0-3"
+
+
+async def test_what_a_filter_found_in_a_fold_stays(tmp_path):
+    async with running(small(tmp_path)) as run:
+        await run.press("slash", *"2.mlp.bias")
+        await run.until(lambda: "1 tensor of 14 match" in run.text)
+        await run.press("enter")
+        assert run.tree.current_row.anchor == "layers.2.mlp.bias"
+        await run.press("escape")
+        await run.until(lambda: not run.app.navigation.query)
+        assert (
+            run.tree.current_row.anchor == "layers.2.mlp.bias" and run.tree.current_row.count == 1
+        )
+
+
+async def test_back_closes_the_fold_that_one_was_on(tmp_path):
+    base, model = small(tmp_path, "base"), small(tmp_path, **layers(l2=0.5))
+    async with running(model, base) as run:
+        await run.inspect("layers.0")
+        await run.until(lambda: run.app.inspector.detail._plots and not run.app.desk.busy())
+        await run.press("tab", "right", "right", "enter")
+        await run.until(lambda: run.tree.current_row.anchor.startswith("layers.2."))
+        await run.pilot.pause(0.3)
+        await run.press("escape", "less_than_sign")
+        assert run.tree.current_row.path == "layers.0-3"
+
+
+async def test_nothing_in_common_is_said(tmp_path):
+    base = small(tmp_path, "base", other=np.ones((2, 2), np.float32))
+    async with running(small(tmp_path), base, swept=False) as run:
+        await run.shows("nothing in common with the reference")
+
+
 async def test_n_walks_the_matches_around(tmp_path):
     async with running(small(tmp_path)) as run:
         await run.press("n")
@@ -254,7 +325,7 @@ async def test_copying_shows_what_was_copied(tmp_path):
         await run.press("tab")
         await run.until(lambda: run.app.inspector.detail.readout)
         await run.press("y")
-        assert run.app.clipboard == run.app.inspector.detail.readout
+        assert run.app.clipboard.endswith(f"   {run.app.inspector.detail.readout}")
 
 
 async def test_the_screen_and_its_numbers_become_files(matrix, tmp_path):
@@ -269,7 +340,7 @@ async def test_the_screen_and_its_numbers_become_files(matrix, tmp_path):
     picture = (tmp_path / "out.svg").read_text()
     assert picture.startswith("<svg") and "url(" not in picture.replace("url(#", "")
     found = json.loads((tmp_path / "out.json").read_text())
-    assert found["node"] == "weight" and found["tensors"][0]["status"] == "pair"
+    assert found["node"] == "weight" and found["tensors"][0]["status"] == "changed"
     assert found["summary"]["l2"] == pytest.approx(np.linalg.norm(d), rel=1e-9)
     cells = np.array(found["cells"][0]["mean"])
     assert cells.mean() == pytest.approx(d.mean(), rel=0.05) and cells.shape[1] > 10
@@ -320,7 +391,7 @@ async def test_settings_choose_metric_order_and_keys(tmp_path, state):
     wanted = settings.load_settings()
     base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=2.0))
     async with running(model, base, settings=wanted) as run:
-        assert "mean |d|" in run.text.split("\n")[0] and run.app.navigation.by_change
+        assert "mean |d|" in run.text.split("\n")[0] and run.app.session.by_change
         await run.press("m")
         assert "mean |d|" in run.text.split("\n")[0], "the key is another one now"
         await run.press("f7")
@@ -334,7 +405,7 @@ async def test_a_key_that_is_given_twice_is_said(tmp_path, state):
     async with running(model, base, settings=settings.load_settings()) as run:
         metric = run.app.session.metric_key
         await run.press("s")
-        assert run.app.session.metric_key != metric and not run.app.navigation.by_change
+        assert run.app.session.metric_key != metric and not run.app.session.by_change
         await run.press("w")
         await run.shows("keys: s is now for screen.metric, and not for screen.sort")
 
@@ -344,7 +415,7 @@ def test_keys_complain_only_where_one_would_hide_another():
     assert keys.complaints({"screen.metric": "f7,m"}) == []
     assert keys.complaints({"tree.top": "0"}) == [], "0 is a key of the picture alone"
     assert keys.complaints({"screen.metric": "s", "screen.sort": "m"}) == [], "they swap"
-    assert len(keys.complaints({"screen.metric": "x", "screen.sort": "x"})) == 1
+    assert len(keys.complaints({"screen.metric": "f9", "screen.sort": "f9"})) == 1
     assert keys.complaints({"tree.top": "q"}) == [
         "keys: q is now for tree.top, and not for screen.quit"
     ]
@@ -381,8 +452,11 @@ async def test_what_was_chosen_last_is_remembered(tmp_path, state):
         ("x\x00 = 1", "is not used"),
         ("colour = 'red'", "colour is no setting"),
         ("[keys]\n'screen.sort' = 7", "keys of screen.sort"),
+        ('[keys]\n"screen.sort" = "\\u001b]0;x\\u0007"', "keys of screen.sort"),
         ("metric = 'best'", "best is no metric"),
         ("[" * 5000, "is not used"),
+        ("sort = 'foo'", "sort cannot be foo"),
+        ("ascii = 'yes'", "ascii cannot be 'yes'"),
         ("[keys]\n'screen.nope' = 'x'", "screen.nope is no binding"),
     ],
 )

@@ -127,7 +127,9 @@ def test_a_cell_without_a_value_is_background():
     lines = overview([[[math.nan, 1.0, math.inf]]])
     found = colors(line_of(lines, "kind0"))
     assert found[0] == (COLOR.background,) * 2
-    assert found[-1] == (COLOR.background,) * 2
+    assert found[-1] == (COLOR.undefined,) * 2
+    assert "n/a" in text(overview([[[math.nan, 1.0, math.inf]]]))
+    assert "n/a" not in text(overview([[[math.nan, 1.0, 0.5]]]))
     mono = line_of(overview([[[math.nan, 1.0, 0.0]]], MONOCHROME), "kind0").text
     assert set(mono.split("kind0")[1].strip(" ")) == {"?", MONO[-1]}
 

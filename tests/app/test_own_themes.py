@@ -76,6 +76,7 @@ BROKEN = {
     "flat": b'extends = "lamella-dark"\nmaps = 7\n',
     "codes": b'extends = "lamella-dark"\n[maps]\nxterm = 7\n',
     "color": b'extends = "lamella-dark"\n[states]\ntunable = "\\u001b[31m"\n',
+    "digits": b'extends = "lamella-dark"\nx = ' + b"9" * 5_000 + b"\n",
     "nul": b'extends = "\\u0000"\n',
 }
 

@@ -129,3 +129,9 @@ def test_an_unknown_update_passes_and_is_not_trusted():
     other = InlineUpdate([piece[2]])
     assert wire.thin(other) is other
     assert wire.render([piece], ColorSystem.TRUECOLOR) == sent
+
+
+def test_nothing_that_a_terminal_would_obey_gets_through():
+    strip = Strip([Segment("a\x1b]0;x\x07b\x9b2J\x00", Style())])
+    sent = Wire().render([(0, 0, strip)], ColorSystem.TRUECOLOR)
+    assert sent == "\x1b[1;1Ha?]0;x?b?2J?"

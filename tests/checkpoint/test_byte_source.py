@@ -1,6 +1,7 @@
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,18 @@ def test_check_unchanged(tmp_path: Path) -> None:
         file.check_unchanged()
     file = LocalFile(path)
     path.unlink()
+    with pytest.raises(CheckpointError, match="changed"):
+        file.check_unchanged()
+
+
+def test_a_change_whose_time_was_set_back_is_noticed(tmp_path: Path) -> None:
+    path = write(tmp_path / "x", b"old!")
+    file = LocalFile(path)
+    before = path.stat()
+    time.sleep(0.02)  # the clock of a file system ticks coarsely
+    with path.open("r+b") as same:
+        same.write(b"new!")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(CheckpointError, match="changed"):
         file.check_unchanged()
 

@@ -71,7 +71,7 @@ def paint_levels(cells: NDArray[np.float64], palette: Palette) -> Lines:
 
     Args:
         cells: `(rows, columns)` from 0 to 1, clipped beyond; exactly 0 has a colour of its own,
-            NaN is missing. A multiple of `palette.rows_a_line` rows.
+            NaN is missing, infinity is n/a. A multiple of `palette.rows_a_line` rows.
         palette: colours and glyphs.
     """
     if palette.marks:
@@ -98,9 +98,9 @@ def level_ramp(palette: Palette) -> Strip:
     return paint_levels(np.tile(steps, (palette.rows_a_line, 1)), palette)[0]
 
 
-def same_swatch(palette: Palette) -> Strip:
-    """What a cell without any change looks like."""
-    return paint_levels(np.zeros((palette.rows_a_line, 2)), palette)[0]
+def swatch(value: float, palette: Palette) -> Strip:
+    """What a cell of one value looks like, to explain it: no change (0), n/a (infinite)."""
+    return paint_levels(np.full((palette.rows_a_line, 2), value), palette)[0]
 
 
 Glyph = tuple[str, Style]
@@ -147,8 +147,10 @@ def _level_mark(value: float, most: int) -> int:
 
 
 def _level_color(value: float, palette: Palette) -> Rgb:
-    if not math.isfinite(value):
+    if math.isnan(value):
         return palette.background
+    if math.isinf(value):
+        return palette.undefined
     if value == 0.0:
         return palette.same
     return palette.sequential[max(0, min(LEVELS - 1, round(value * (LEVELS - 1))))]

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from tui.figures.parts import Lines
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from inspect_core.delta.heat import Window
 
 
@@ -23,6 +26,7 @@ class Plot:
         columns: columns of cells, spread evenly over its width.
         says: what a cell at a row and a column is, and its value; safe to show.
         target: the path of a tensor that a cell stands for, or None.
+        peak: the cell of the largest size, or None.
         window: which part of a matrix the cells cover, where they can be zoomed.
     """
 
@@ -34,6 +38,7 @@ class Plot:
     columns: int
     says: Callable[[int, int], str]
     target: Callable[[int, int], str | None] = lambda row, column: None
+    peak: tuple[int, int] | None = None
     window: "Window | None" = None
 
     def place(self, row: int, column: int) -> tuple[int, int]:
@@ -61,6 +66,17 @@ def _middle(at: int, cells: int, room: int) -> int:
     """The middle of cell number `at` of `cells` over `room` places."""
     first, last = at * room // cells, max(at * room // cells, (at + 1) * room // cells - 1)
     return (first + last) // 2
+
+
+def peak_of(sizes: "NDArray[np.float64]") -> tuple[int, int] | None:
+    """The row and column of the largest finite size; None where there is none."""
+    import numpy as np
+
+    finite = np.where(np.isfinite(sizes), sizes, -1.0)
+    if not finite.size or finite.max() < 0.0:
+        return None
+    row, column = np.unravel_index(int(finite.argmax()), finite.shape)
+    return int(row), int(column)
 
 
 @dataclass(frozen=True, slots=True)

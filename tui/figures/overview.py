@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,8 @@ from textual.strip import Strip
 from inspect_core.structure.fold import is_index
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.figures.cells import level_ramp, paint_levels, same_swatch
-from tui.figures.figure import Figure, Plot
+from tui.figures.cells import level_ramp, paint_levels, swatch
+from tui.figures.figure import Figure, Plot, peak_of
 from tui.figures.parts import (
     Lines,
     cut,
@@ -94,7 +95,8 @@ def overview_figure(
         lines += block
     if finite.size:
         same = delta and bool((finite == 0.0).any())
-        lines.append(_scale(top, metric, palette, same))
+        undefined = any(bool(np.isinf(v).any()) for v in values)
+        lines.append(_scale(top, metric, palette, same, undefined))
     else:
         lines.append(line((f"{metric.name}: nothing to show", palette.styles["muted"])))
     if summary is not None:
@@ -132,7 +134,9 @@ def _section(
     if section.columns == ("",):
         bars = _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
         above, rows = len(bars) - len(labels), len(labels)
-        plot = Plot(above, 0, rows, gutter - 1, rows, 1, says, leads) if rows else None
+        plot = (
+            Plot(above, 0, rows, gutter - 1, rows, 1, says, leads, peak_of(grid)) if rows else None
+        )
         return bars + left_out, plot
     cells = max(1, (width - gutter) // len(section.columns))
     longest = max(map(len, section.columns))
@@ -150,8 +154,10 @@ def _section(
     lines += left_out
     if shown < len(section.columns):
         lines.append(not_shown(len(section.columns) - shown, palette, "columns"))
-    rows = len(labels)
-    plot = Plot(1, gutter, rows * tall, shown * cell, rows, shown, says, leads) if rows else None
+    rows, peak = len(labels), peak_of(grid[:, :shown])
+    plot = (
+        Plot(1, gutter, rows * tall, shown * cell, rows, shown, says, leads, peak) if rows else None
+    )
     return lines, plot
 
 
@@ -177,7 +183,7 @@ def _bars(
         share = value / top if top > 0.0 and np.isfinite(value) else 0.0
         mark = "#" if palette.ascii_only else "█"
         filled = mark * max(1 if share > 0 else 0, round(share * most))
-        text = fmt.metric_value(metric, None if np.isnan(value) else float(value))
+        text = fmt.metric_value(metric, float(value) if np.isfinite(value) else None)
         lines.append(
             line(
                 (cut(label, gutter - 1).ljust(gutter), palette.styles["module"]),
@@ -207,7 +213,7 @@ def _axis(names: list[str], cell: int) -> str:
     return "".join(row)
 
 
-def _scale(top: float, metric: "Metric", palette: Palette, same: bool) -> Strip:
+def _scale(top: float, metric: "Metric", palette: Palette, same: bool, undefined: bool) -> Strip:
     """The colours from 0 to the most, and that of exactly 0 where there is such a cell."""
     if top == 0.0:
         return line(f"{metric.name} 0 everywhere")
@@ -217,5 +223,7 @@ def _scale(top: float, metric: "Metric", palette: Palette, same: bool) -> Strip:
         line(f" {fmt.metric_value(metric, top)}  {metric.name}"),
     ]
     if same and not palette.marks:
-        parts += [line("   "), same_swatch(palette), line(" no change")]
+        parts += [line("   "), swatch(0.0, palette), line(" no change")]
+    if undefined:
+        parts += [line("   "), swatch(inf, palette), line(" n/a")]
     return Strip.join(parts)

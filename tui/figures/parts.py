@@ -68,7 +68,7 @@ def side_by_side(left: Lines, right: Lines, width: int) -> Lines:
     blank = Strip.blank(width)
     joined = []
     for row in range(rows):
-        start = left[row].adjust_cell_length(width) if row < len(left) else blank
+        start = left[row].crop(0, width - 1).adjust_cell_length(width) if row < len(left) else blank
         joined.append(Strip.join([start, right[row]]) if row < len(right) else start)
     return joined
 

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.figures.cells import paint_signed, signed_ramp
-from tui.figures.figure import Figure, Plot
+from tui.figures.figure import Figure, Plot, peak_of
 from tui.figures.parts import (
     Lines,
     fitted,
@@ -146,13 +146,14 @@ def matrix_plot(
         columns=columns,
         says=_says(detail),
         target=lambda row, column: target,
+        peak=peak_of(detail.heat.cells[2]),
         window=detail.window if target is None else None,
     )
 
 
 def _says(detail: "TensorDetail") -> Callable[[int, int], str]:
     """What a cell of a matrix says: its rows and columns, and the values there."""
-    mean, largest = detail.heat.mean, detail.heat.cells[2]
+    mean, largest, counts = detail.heat.mean, detail.heat.cells[2], detail.heat.cells[3]
     rows, columns = mean.shape
     what = "d" if detail.reference_name is not None else "w"
 
@@ -164,6 +165,9 @@ def _says(detail: "TensorDetail") -> Callable[[int, int], str]:
         value = float(mean[row, column])
         if np.isnan(value):
             return f"{place}   NaN or infinite"
+        lost = part.rows * part.columns - int(counts[row, column])
+        if lost:
+            place += f"   {lost} NaN or infinite"
         if part.rows == part.columns == 1:
             return f"{place}   {what} {fmt.number(value)}"
         most = fmt.number(float(largest[row, column]))

@@ -10,7 +10,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from tui.keys import SCREEN
-from tui.messages import FilterTyped, RowChosen, ScreenReady
+from tui.messages import FilterKept, FilterTyped, RowChosen, ScreenReady
 from tui.palette import Palette
 from tui.widgets.bars import StatusLine, TitleBar
 from tui.widgets.detail import DetailView
@@ -99,6 +99,8 @@ class InspectorScreen(Screen[None]):
         """Enter in the filter: go on in the tree, with the filter kept."""
         if not self.query_one("#filter", Input).value.strip():
             await self._close_filter()
+        else:
+            self.post_message(FilterKept())
         self.tree_view.focus()
 
     async def _close_filter(self) -> None:

@@ -103,7 +103,7 @@ class DetailView(ScrollView, can_focus=True):
         """Keys that can do nothing here are not offered."""
         if action in ("zoom", "pan"):
             return self._plot is not None and self._plot.window is not None
-        return self._spot is not None if action == "choose" else True
+        return self._spot is not None if action in ("choose", "peak") else True
 
     def action_move(self, down: int, across: int) -> None:
         """Move the cursor by cells, from plot to plot; without cells, scroll."""
@@ -131,6 +131,12 @@ class DetailView(ScrollView, can_focus=True):
             self.scroll_home(animate=False)
         else:
             self.scroll_end(animate=False)
+
+    def action_peak(self) -> None:
+        """Move the cursor to the largest cell of its plot."""
+        spot, plot = self._spot, self._plot
+        if spot is not None and plot is not None and plot.peak is not None:
+            self._go(Spot(spot.plot, *plot.peak))
 
     def action_choose(self) -> None:
         """Go where the cell leads; a cell of a matrix is looked at more closely."""

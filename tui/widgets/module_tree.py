@@ -141,9 +141,11 @@ class ModuleTreeView(ScrollView, can_focus=True):
     def action_open_fold(self) -> None:
         """Open the fold under the cursor to its members, or close it again."""
         if self.outline and self.outline.lines:
-            key = self.current_key()
+            row, key = self.current_row, self.current_key()
             if self.outline.open_fold(self.cursor):
-                self.lines_changed(key)
+                # Opened: the cursor is on the first of the members, whichever that is.
+                opened = isinstance(row, Branch) and row.folded
+                self.lines_changed(None if opened else key)
             else:
                 self.notify("this row is not a fold", timeout=2)
 
