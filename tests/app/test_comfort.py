@@ -7,7 +7,9 @@ import pytest
 from app_made import layers, write_model
 from app_running import NARROW, running
 
+from inspect_core.work.backend import Workers
 from tui import keys, settings
+from tui.demo import demo_pair
 from tui.settings import Settings
 
 
@@ -305,6 +307,17 @@ async def test_back_finds_a_row_that_was_folded_away(tmp_path):
 async def test_a_bookmark_is_where_it_begins(tmp_path, pattern, path):
     async with running(small(tmp_path), bookmark=pattern) as run:
         assert run.tree.current_row.path == path
+
+
+async def test_a_bookmark_is_still_there_when_the_types_fold_its_siblings(tmp_path):
+    name = "model.layers.3.self_attn.q_proj.weight"
+    base, model = demo_pair()
+    workers = Workers(log=str(tmp_path / "log"))
+    async with running(model, base, backend=workers, bookmark=name) as run:
+        assert run.tree.current_row.anchor == name
+        await run.until(lambda: run.app.session.tree.root.type == "LlamaForCausalLM", "types")
+        await run.pilot.pause(0.3)
+        assert run.tree.current_row.anchor == name and run.tree.current_row.count == 1
 
 
 async def test_a_bookmark_that_fits_nothing_is_said(tmp_path):
