@@ -22,12 +22,6 @@ from tui.options import Options
 OWN = "\u2800"
 """What the app itself draws with, an empty cell of a plot."""
 
-EVERY = {
-    "headers": 9, "names": 3, "scale": 3, "pickles": 9, "gguf": 6, "indexes": 6, "adapters": 4,
-    "values": 3, "pairs": 3,
-}  # fmt: skip
-"""Of the groups whose cases end in one and the same place of the app, some."""
-
 SECONDS = 60.0
 
 
@@ -123,7 +117,7 @@ async def test_the_app_opens_every_group(corpus, tmp_path, group) -> None:
     # What needs types would wait for torch in this process.
     cases = [case for case in corpus.of(group) if group != "configs" or case.want == "warn"]
     async with running(tmp_path) as opened:
-        for at, case in enumerate(cases[:: EVERY.get(group, 1)]):
+        for at, case in enumerate(cases):
             await opened.open(case)
             if case.values and group != "scale" and at % 4 == 0:
                 await opened.walk(case)
