@@ -12,6 +12,7 @@ from inspect_core.checkpoint.formats import read_contents
 from inspect_core.checkpoint.hub_cache import title_of_snapshot
 from inspect_core.checkpoint.index_file import Index, format_of_index, read_index
 from inspect_core.checkpoint.locate import Location, some_names
+from inspect_core.checkpoint.repeats import bound_repeats
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.errors import CheckpointError
 
@@ -110,7 +111,7 @@ def _read_headers(
             broken.append(_Broken(path.name, error, missing=False))
             continue
         shards.append(file)
-    return shards, headers, broken
+    return shards, bound_repeats(headers), broken
 
 
 def _paths(location: Location, index: Index | None) -> list[Path]:

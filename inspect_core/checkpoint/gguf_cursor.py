@@ -12,6 +12,10 @@ MAX_HEADER_BYTES = 100_000_000
 MAX_NAME_BYTES = 65_535
 """Length of the longest key or tensor name; the format's own limit for keys."""
 
+MAX_ALL_TEXT = 50_000_000
+"""Characters of all names and values that are kept: bytes that are no text are written as four
+characters each, and those may take four bytes each in memory."""
+
 BLOCK_BYTES = 1 << 20
 """Bytes read at once."""
 
@@ -34,6 +38,7 @@ class Cursor:
         self._base = 0
         self._block = bytearray()
         self._at = 0
+        self._chars = 0
 
     @property
     def position(self) -> int:
@@ -92,7 +97,12 @@ class Cursor:
         self._need(length)
         raw = self._block[self._at : self._at + length]
         self._at += length
-        return raw.decode(errors="backslashreplace")
+        text = raw.decode(errors="backslashreplace")
+        self._chars += len(text)
+        if self._chars > MAX_ALL_TEXT:
+            what = f"names and texts of more than {MAX_ALL_TEXT:,} characters"
+            raise self.wrong(what)
+        return text
 
     def name(self, what: str) -> str:
         """The next string, a short one.

@@ -23,9 +23,15 @@ MOST_BLOCK_BYTES = 16 << 20
 MOST_WASTE = 8
 """Bytes read for one that is wanted, where blocks are larger than `BLOCK_BYTES`."""
 
-MAX_READS = 1 << 18
-"""Reads of one request: some seconds. A chunk of 2^20 values of a transposed embedding of 200,000
-words takes that many; one that needs more has no two of its values near each other."""
+MAX_READS = 1_000_000
+"""Reads of a whole tensor, some seven seconds; each request has its share of them."""
+
+BYTES_PER_READ = 200
+"""Bytes that a tensor has in the file, for each read that it may take besides: a large one takes
+its time anyway. A transposed embedding of 128,256 words of 2,048 half floats just passes."""
+
+MIN_READS = 1 << 12
+"""Reads that any request may take, however small its share: a few values far apart."""
 
 
 def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
@@ -46,7 +52,9 @@ def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memor
     first, last = offset // width, -(-(offset + buffer.nbytes) // width)
     kind = np.dtype(f"u{width}")
     values = np.empty(last - first, kind)
-    gather = _Gather(file, tensor.start, kind)
+    reads = MAX_READS + (tensor.stop - tensor.start) // BYTES_PER_READ
+    share = reads * buffer.nbytes // max(1, tensor.nbytes)
+    gather = _Gather(file, tensor.start, kind, max(share, MIN_READS))
     shape, strides = _merged(tensor.shape, tensor.strides or ())
     done = 0
     for begin, sizes in _boxes(first, last, shape):
@@ -59,13 +67,13 @@ def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memor
 
 
 class _Gather:
-    """Fills arrays from a file, and counts its reads."""
+    """Fills arrays from a file, with a limited number of reads."""
 
-    def __init__(self, file: LocalFile, start: int, kind: "np.dtype[Any]") -> None:
+    def __init__(self, file: LocalFile, start: int, kind: "np.dtype[Any]", reads: int) -> None:
         self._file = file
         self._start = start
         self._kind = kind
-        self._reads = 0
+        self._reads = reads
         self._block = bytearray(BLOCK_BYTES)
 
     def fill(self, part: "_Array", at: int, strides: tuple[int, ...]) -> None:
@@ -89,8 +97,8 @@ class _Gather:
     def _read(self, part: "_Array", at: int, span: int, strides: tuple[int, ...]) -> None:
         import numpy as np
 
-        self._reads += 1
-        if self._reads > MAX_READS:
+        self._reads -= 1
+        if self._reads < 0:
             what = "the values of a tensor lie too far from each other to be gathered"
             hint = "save it with .contiguous()"
             raise CheckpointError(what, where=str(self._file.path), hint=hint)

@@ -506,3 +506,16 @@ def test_thousands_of_damaged_files_end_in_one_line(at: Path) -> None:
                 assert info.nbytes == DTYPES[info.dtype].nbytes(info.numel)
     assert opened > 100
     assert refused > 1000
+
+
+def test_all_names_and_texts_together_are_bounded(
+    at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = file_bytes(tensors=[tensor(b"%d" % n + b"\xff" * 50, [0]) for n in range(5)])
+    values = file_bytes([key("a", STRING, text(b"\xff" * 240))])
+    monkeypatch.setattr("inspect_core.checkpoint.gguf_cursor.MAX_ALL_TEXT", 1_005)
+    for content in (names, values):
+        parse(at, content)
+    monkeypatch.setattr("inspect_core.checkpoint.gguf_cursor.MAX_ALL_TEXT", 960)
+    for content in (names, values):
+        refuse(at, "texts of more than 960 characters", content)

@@ -126,6 +126,8 @@ def test_large_views_in_bounded_blocks(
     with open_checkpoint(save(views, tmp_path / "x.pt")) as checkpoint:
         assert_equal(checkpoint, views)
         monkeypatch.setattr("inspect_core.checkpoint.strided.MAX_READS", 3)
+        monkeypatch.setattr("inspect_core.checkpoint.strided.MIN_READS", 3)
+        monkeypatch.setattr("inspect_core.checkpoint.strided.BYTES_PER_READ", 1 << 30)
         with pytest.raises(CheckpointError, match=r"too far from each other.*contiguous"):
             content(checkpoint, "column")
 

@@ -156,13 +156,14 @@ TENSORS = b"((" + tensor() + b"lq\x00" + b"".join(
         (b"(" + text("storage") + b"]q\x00h\x00aNNNtQ", "a storage of an unknown class: that"),
         (TENSORS, "more than 50,000 names of the same tensors"),
         (state({"\ud800": tensor()}), "is no text"),
-        (state({"a": tensor()}) + text("a") + tensor() + b"s", "tensor 'a' is there twice"),
+        (state({"a": tensor()}) + text("a") + tensor() + b"s", "key 'a' is twice in the same dict"),
+        (state({"a": state({"b": tensor()}), "a.b": tensor()}), "tensor 'a.b' is there twice"),
         (state({"x" * 70_000: tensor()}), "a key of 70,000 characters"),
         (LAUGHS, "entries in each other's containers"),
         (state({"deep": b"]" + b"\x85" * 200_000}), "more than 500 containers inside each other"),
         (state({"loops": b"N" + b"2\x86" * 60}), "entries in each other|names of the tensors"),
     ],
-    ids=range(38),
+    ids=range(39),
 )  # fmt: skip
 def test_broken_pickles(tmp_path: Path, value: bytes, message: str) -> None:
     said = refusal(tmp_path, zip_file(value))

@@ -1,7 +1,7 @@
 """The state of a pickle machine that calls nothing, and what its opcodes may do to it."""
 
 from inspect_core.checkpoint.pytorch.calls import ELEMENT_BYTES, call, is_known, storage_dtype
-from inspect_core.checkpoint.pytorch.values import Global, Mapping, Storage
+from inspect_core.checkpoint.pytorch.values import Global, Mapping, Storage, Thing, View
 from inspect_core.checkpoint.pytorch.wrong import PyTorchError
 
 MAX_CONTAINERS = 2_000_000
@@ -12,6 +12,15 @@ MAX_MEMO = 1 << 24
 
 MAX_NAME = 1_000
 """Characters of a module or of a name in it; an 80 kB one hangs PyTorch's own reader."""
+
+MAX_NAMES = 100_000
+"""Different globals of one pickle; honest files name some dozens."""
+
+MAX_NAMES_CHARS = 10_000_000
+"""Characters of all of them together."""
+
+MAX_SCANNED = 4_000_000
+"""Entries that calls look at or copy: a container may be handed to any number of them."""
 
 _MOST_NAMES = 1_000
 """Foreign names that are remembered; people are shown a few."""
@@ -45,6 +54,8 @@ class Machine:
         "marks",
         "memo",
         "names",
+        "names_chars",
+        "scanned",
         "stack",
         "storages",
     )
@@ -56,7 +67,9 @@ class Machine:
         self.marks: list[list[object]] = []
         self.memo: dict[int, object] = {}
         self.containers = 0
+        self.scanned = 0
         self.names: dict[tuple[str, str], Global] = {}
+        self.names_chars = 0
         self.storages: dict[str, Storage] = {}
         self.foreign: dict[Global, None] = {}
 
@@ -87,6 +100,13 @@ class Machine:
             raise PyTorchError(f"more than {MAX_CONTAINERS:,} dicts and lists in the pickle")
         self.stack.append(made)
 
+    def charge(self, entries: int) -> None:
+        """Allow for a look at all entries of a container, if there may be more such looks."""
+        self.scanned += entries
+        if self.scanned > MAX_SCANNED:
+            what = f"the calls in the pickle take more than {MAX_SCANNED:,} entries of containers"
+            raise PyTorchError(what)
+
     def since_mark(self) -> list[object]:
         """End a container: the values since the last mark."""
         items = self.stack
@@ -106,6 +126,9 @@ class Machine:
             if max(len(module), len(name)) > MAX_NAME:
                 what = f"the pickle asks for a name of {max(len(module), len(name)):,} characters"
                 raise PyTorchError(what)
+            self.names_chars += len(module) + len(name)
+            if len(self.names) >= MAX_NAMES or self.names_chars > MAX_NAMES_CHARS:
+                raise PyTorchError(f"the pickle asks for more than {MAX_NAMES:,} different names")
             found = self.names[(module, name)] = Global(module, name)
             if not is_known(found) and len(self.foreign) < _MOST_NAMES:
                 self.foreign[found] = None
@@ -113,11 +136,22 @@ class Machine:
 
     def make(self, maker: object, args: object) -> None:
         """Push the description of what a call would have made."""
-        made = call(maker, args)
-        if type(made) is Mapping:
+        made = call(maker, args, self.charge)
+        if type(made) is Mapping or type(made) is list:
             self.container(made, 1 + len(made))
         else:
             self.stack.append(made)
+
+    def build(self, state: object) -> None:
+        """Note that the top of the stack would have been given a state."""
+        target = self.stack[-1]
+        if type(target) is Thing:
+            target.state = state
+        elif type(target) is View:
+            # torch would give it other values, of another storage or another part of its own.
+            target.unread = "changed after it was made"
+        elif type(target) is Storage:
+            raise PyTorchError("the pickle changes a storage after it was made")
 
     def persistent(self, key: object) -> None:
         """Push what a persistent id stands for: a storage."""
@@ -137,7 +171,9 @@ class Machine:
             raise PyTorchError("a storage whose name is no text")
         if type(numel) is not int or not 0 <= numel < 1 << 63:
             raise PyTorchError(f"storage '{name}' has no possible size")
-        storage = Storage(name, dtype, numel, device if type(device) is str else "")
+        # Bounded, because it is compared each time: two equal texts of 40 MB take 2 ms.
+        where = device if type(device) is str and len(device) <= MAX_NAME else ""
+        storage = Storage(name, dtype, numel, where)
         known = self.storages.setdefault(name, storage)
         if known != storage:
             raise PyTorchError(f"storage '{name}' is described in two ways")

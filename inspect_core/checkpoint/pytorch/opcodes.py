@@ -8,6 +8,7 @@ import struct
 from codecs import escape_decode
 from collections.abc import Callable
 
+from inspect_core.checkpoint.pytorch.calls import fills_itself
 from inspect_core.checkpoint.pytorch.machine import MAX_NAME, CutShortError, Machine
 from inspect_core.checkpoint.pytorch.values import Mapping, Thing
 from inspect_core.checkpoint.pytorch.wrong import PyTorchError
@@ -269,6 +270,13 @@ def _reduce(m: Machine) -> None:
     m.make(m.stack.pop(), args)
 
 
+def _new_object(m: Machine) -> None:
+    args = m.stack.pop()
+    cls = m.stack.pop()
+    # `cls.__new__` alone fills no dict and no set: that would be the work of `__init__`.
+    m.make(cls, () if fills_itself(cls) else args)
+
+
 def _new_with_keywords(m: Machine) -> None:
     keywords, args, cls = m.stack.pop(), m.stack.pop(), m.stack.pop()
     m.stack.append(Thing(cls, (args, keywords)))
@@ -286,9 +294,7 @@ def _object(m: Machine) -> None:
 
 
 def _build(m: Machine) -> None:
-    state = m.stack.pop()
-    if type(m.stack[-1]) is Thing:
-        m.stack[-1].state = state
+    m.build(m.stack.pop())
 
 
 def _persistent_line(m: Machine) -> None:
@@ -330,7 +336,7 @@ _KNOWN_STEPS: dict[bytes, Step] = {
     b"g": _get_line, b"h": _get("<B"), b"j": _get("<I"),
     b"c": _global, b"\x93": _stack_global,
     b"\x82": _extension(1), b"\x83": _extension(2), b"\x84": _extension(4),
-    b"R": _reduce, b"\x81": _reduce, b"\x92": _new_with_keywords,
+    b"R": _reduce, b"\x81": _new_object, b"\x92": _new_with_keywords,
     b"i": _instance, b"o": _object, b"b": _build,
     b"P": _persistent_line, b"Q": _persistent,
 }  # fmt: skip

@@ -29,6 +29,8 @@ def describe(name: str, view: View, shard: int, place: Place) -> TensorInfo | st
     Raises:
         PyTorchError: the description is impossible, or points outside its storage.
     """
+    if view.unread:
+        return view.unread
     storage = view.storage
     if not isinstance(storage, Storage):
         raise PyTorchError(f"tensor '{name}' has no storage")

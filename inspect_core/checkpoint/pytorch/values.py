@@ -4,7 +4,11 @@ Plain Python values stand for themselves. A dict is not a dict, because keys of 
 not be hashed: equal hashes, or tuples in tuples in tuples, would take for ever.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
+
+MOST_KEY_CHARS = 64
+"""Longest key that `Mapping.get` finds; ours are short, and long ones take long to compare."""
 
 
 class Global(NamedTuple):
@@ -23,22 +27,36 @@ class Global(NamedTuple):
 
 
 class Mapping(list[object]):
-    """A dict, as keys and values in turn: `[key, value, key, value]`."""
+    """A dict, as keys and values in turn: `[key, value, key, value]`; it only ever grows."""
 
-    __slots__ = ()
+    # Set on the few that are asked for a key: 300,000 others need no `__init__` of their own.
+    _places: dict[str, int] | None = None
+    _placed = 0
 
     def pairs(self) -> list[tuple[object, object]]:
         """All keys with their values, in order; a key may be there twice."""
         return list(zip(self[::2], self[1::2], strict=True))
 
     def get(self, key: str) -> object:
-        """The last value of a key, None without it."""
-        found = None
-        for at in range(0, len(self), 2):
+        """The last value of a short key, None without it."""
+        at = self._find(key)
+        return None if at is None else self[at + 1]
+
+    def has(self, key: str) -> bool:
+        """Whether a short key is there."""
+        return self._find(key) is not None
+
+    def _find(self, key: str) -> int | None:
+        """Where a key is; each entry is looked at once, however often keys are asked for."""
+        places = self._places
+        if places is None:
+            places = self._places = {}
+        for at in range(self._placed, len(self), 2):
             mine = self[at]
-            if type(mine) is str and mine == key:
-                found = self[at + 1]
-        return found
+            if type(mine) is str and len(mine) <= MOST_KEY_CHARS:
+                places[mine] = at
+        self._placed = len(self)
+        return places.get(key)
 
 
 class Thing:
@@ -76,7 +94,8 @@ class Storage(NamedTuple):
     device: str
 
 
-class View(NamedTuple):
+@dataclass(slots=True, eq=False)
+class View:
     """A tensor as a pickle describes it; nothing of it has been checked.
 
     Attributes:
@@ -85,6 +104,8 @@ class View(NamedTuple):
         offset: first element.
         shape: sizes.
         strides: elements from one index to the next.
+        unread: why it must not be shown after all, empty if it may be. One object, because what
+            changes a tensor does so wherever else the file has put it.
     """
 
     storage: object
@@ -92,6 +113,7 @@ class View(NamedTuple):
     offset: object
     shape: object
     strides: object
+    unread: str = ""
 
 
 class Unread(NamedTuple):

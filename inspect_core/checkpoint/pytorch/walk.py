@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from inspect_core.checkpoint.header import MAX_RANK
 from inspect_core.checkpoint.pytorch.calls import ELEMENT_BYTES
+from inspect_core.checkpoint.pytorch.machine import MAX_NAME
 from inspect_core.checkpoint.pytorch.values import Mapping, Storage, Thing, Unread, View
 from inspect_core.checkpoint.pytorch.wrong import PyTorchError
 
@@ -23,6 +25,7 @@ MAX_NAME_CHARS = 1 << 16
 MAX_ALL_NAMES = 50_000_000
 """Characters of all names together, those of modules included."""
 
+_MOST_BUFFER_CHARS = 1_000
 _INNER = (Mapping, list, tuple, Thing)
 _TENSORS = (View, Unread)
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
@@ -54,6 +57,7 @@ class Walker:
             return self._entries_of_thing(node)
         if type(node) is Mapping:
             self._visit(len(node) // 2)
+            _require_distinct(node)
             return [
                 (_key(at, key), value)
                 for at, (key, value) in enumerate(node.pairs())
@@ -126,14 +130,22 @@ class Walker:
             for state in states[:2]:
                 found += self.entries(state) if type(state) is Mapping else []
             return found
-        skipped = _not_saved(thing.state)
-        self._visit(len(skipped))
+        skipped = self._not_saved(thing.state)
         return [
             entry
             for part in parts
             for entry in self.entries(part)
             if part is not parts[1] or entry[0] not in skipped
         ]
+
+    def _not_saved(self, state: object) -> set[str]:
+        """Names of a module's buffers that its state dict leaves out."""
+        names = state.get("_non_persistent_buffers_set") if isinstance(state, Mapping) else None
+        if type(names) is not list:
+            return set()
+        self._visit(len(names))
+        # Long ones would take long to compare.
+        return {name for name in names if type(name) is str and len(name) <= _MOST_BUFFER_CHARS}
 
     def _named(self, name: str) -> str:
         self._chars += len(name)
@@ -161,10 +173,29 @@ def _module_parts(thing: Thing) -> list[Mapping] | None:
     return found if len(found) == len(parts) else None
 
 
-def _not_saved(state: object) -> set[str]:
-    """Names of a module's buffers that its state dict leaves out."""
-    names = state.get("_non_persistent_buffers_set") if isinstance(state, Mapping) else None
-    return {name for name in names if type(name) is str} if type(names) is list else set()
+def _require_distinct(node: Mapping) -> None:
+    """Refuse a key that is there twice: Python would keep one of its values only."""
+    met: set[object] = set()
+    for key in node[::2]:
+        same = key if type(key) is str else _comparable(key)
+        if same is None:
+            continue
+        if same in met:
+            shown = str(key)[:MAX_NAME] if isinstance(key, str | int | float) else "of bytes"
+            raise PyTorchError(f"key '{shown}' is twice in the same dict")
+        met.add(same)
+
+
+def _comparable(key: object) -> bytes | None:
+    """Something that is equal for keys that Python takes for one: 1, True and 1.0 are.
+
+    Never a number: any number of different ones can be found with the same hash.
+    """
+    if isinstance(key, int):
+        return b"%d" % key
+    if isinstance(key, float):
+        return b"%d" % int(key) if key.is_integer() else repr(key).encode()
+    return b"'" + key if isinstance(key, bytes) else None
 
 
 def _key(at: int, key: object) -> str:
@@ -181,7 +212,8 @@ def _claimed_bytes(view: View | Unread) -> int:
     if isinstance(view, Unread) or not isinstance(view.storage, Storage):
         return 0
     numel = 1
-    for size in view.shape if type(view.shape) is tuple else (0,):
+    sizes = view.shape
+    for size in sizes if type(sizes) is tuple and len(sizes) <= MAX_RANK else (0,):
         if type(size) is not int or not 0 <= size < 1 << 63 or numel >= 1 << 63:
             return 0
         numel *= size
