@@ -1,9 +1,18 @@
 """What the title, the status line and the warnings say; pure text from the session."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from inspect_core.control import Progress
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.session import Session
+
+if TYPE_CHECKING:
+    from inspect_core.work.listings import PairListing
+
+MOST_ALIKE = 3
+"""Tensors with one reason that have a line each; more of them share one."""
 
 MOST_REASONS = 200
 """Lines of the warnings that say why tensors have no partner."""
@@ -23,16 +32,28 @@ def warnings(session: Session) -> list[str]:
     if pairs is not None and listing is not None:
         found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
         unpaired = len(pairs.status) - pairs.paired
-        found += [
-            f"{clean(listing.names[at], 120)}: {clean(pairs.reason_of(at))}"
-            for at in pairs.unpaired(MOST_REASONS)
-        ]
+        found += _unpaired(listing.names, pairs)
         if unpaired > MOST_REASONS:
             found.append(f"and {unpaired - MOST_REASONS} more without a partner")
         if pairs.removed:
             names = ", ".join(clean(name, 80) for name in pairs.removed[:20])
             found.append(f"only in the reference ({len(pairs.removed)}): {names}")
     return found
+
+
+def _unpaired(names: Sequence[str], pairs: "PairListing") -> list[str]:
+    """Why tensors have no partner: a line a tensor, one for all where many have one reason."""
+    by_reason: dict[str, list[str]] = {}
+    for tensor in pairs.unpaired(MOST_REASONS):
+        by_reason.setdefault(pairs.reason_of(tensor), []).append(clean(names[tensor], 120))
+    lines = []
+    for reason, found in by_reason.items():
+        if len(found) <= MOST_ALIKE:
+            lines += [f"{name}: {clean(reason)}" for name in found]
+        else:
+            some = ", ".join(found[:MOST_ALIKE])
+            lines.append(f"{len(found)} tensors: {clean(reason)}: {some}, ...")
+    return lines
 
 
 def notes(session: Session) -> list[str]:

@@ -15,6 +15,7 @@ from inspect_core.structure.build import NO_FACTS, ModuleFacts
 from inspect_core.work.sweep import SweepPart
 from tui import session as session_module
 from tui.session import ODD_FACTOR, Session, keep_matching
+from tui.wording import warnings
 
 NAMES = [f"layers.{k}.{part}.weight" for k in range(4) for part in ("a", "b")] + ["norm.weight"]
 SHAPES = {"norm.weight": (3,)}
@@ -224,3 +225,11 @@ def test_a_filter_wants_all_words_in_any_case() -> None:
     assert keep_matching(names, order, "weight b") == [False, True, False]
     assert keep_matching([], array("q"), "a") == []
     assert np.array_equal(keep_matching(names, order, "["), [False] * 3)
+
+
+def test_many_tensors_with_one_reason_share_a_warning() -> None:
+    made = session(["pair"] * 4 + ["added"] * 4 + ["shape_mismatch"])
+    lines = warnings(made)
+    assert len(lines) == 2
+    assert lines[0].startswith("4 tensors: added: layers.2.a.weight, ") and lines[0].endswith("...")
+    assert lines[1] == "norm.weight: shape_mismatch"

@@ -257,3 +257,9 @@ def test_numpy_reads_what_we_compare(tmp_path: Path, diff, made) -> None:
     for at in range(3):
         d = read[f"h.{at}.w"].astype(float) - base[f"h.{at}.w"]
         assert row_of(out, f"h.{at}")[2] == fmt.number(float(np.abs(d).mean()))
+
+
+def test_nothing_in_common_is_said(diff, made) -> None:
+    ones = np.ones(2, F32)
+    assert "no tensor in common" in diff(*made({"a": ones}, {"b": ones}))[2]
+    assert "no tensor in common" not in diff(*made({"a": ones, "c": ones}, {"a": ones}))[2]

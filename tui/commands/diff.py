@@ -80,6 +80,8 @@ def print_diff(
     for side, checkpoint in (("base", found.reference), ("model", found.model)):
         for warning in checkpoint.warnings:
             note(f"warning: {side}: {warning}")
+    if found.kept and not any(found.matches[at].status == "pair" for at in found.kept):
+        note("warning: the two have no tensor in common: are they of one model?")
     report = report_of(found)
     if as_json:
         tensors = in_order(report.tensors, sort)
