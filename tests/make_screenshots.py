@@ -1,7 +1,9 @@
 """Draw the screenshots of the README from the running app:  make screenshots [NAME...]"""
 
 import asyncio
+import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +87,8 @@ async def draw(name: str, scene: Scene) -> None:
 async def main(names: list[str]) -> None:
     """Draw the pictures of these names, or all."""
     HERE.mkdir(exist_ok=True)
+    home = tempfile.mkdtemp()  # what a picture's keys choose is not for the user to remember
+    os.environ |= {f"XDG_{kind}_HOME": home for kind in ("STATE", "CONFIG", "CACHE")}
     for name in names or SCENES:
         await draw(name, SCENES[name])
         print(HERE / f"{name}.svg")

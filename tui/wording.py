@@ -105,7 +105,8 @@ def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
     if pairs is not None:
         left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
         sorted_by = " (sorted)" if session.by_change else ""
-        figures.append(f"{session.metric.name}{sorted_by}")
+        # First, because what does not fit is dropped from the end: it names the tree's numbers.
+        figures.insert(0, f"{session.metric.name}{sorted_by}")
     return left, "  ".join([*figures, device])
 
 
