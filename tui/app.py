@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -161,9 +162,12 @@ class LamellaApp(Actions):
     # Jobs
 
     def post(self, message: Message) -> None:
-        """From any thread; the app may be closing."""
-        if self.is_running:
-            self.post_message(message)
+        """From any thread, and in the order of the calls; the app may be closing."""
+        # Textual queues a message of this thread at once, and would put the end of a short job
+        # before the parts that its own thread gave.
+        if self.is_running and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self.post_message, message)
 
     @property
     def gone(self) -> bool:
