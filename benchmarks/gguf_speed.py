@@ -18,8 +18,9 @@ import numpy as np
 from inspect_core import open_checkpoint
 from inspect_core.checkpoint.tensor_info import GGML_QUANTS, DType
 from inspect_core.control import Control
-from inspect_core.delta.compare import Comparer, Pair, thread_count
+from inspect_core.delta.compare import Comparer, thread_count
 from inspect_core.delta.kernel import CpuKernel, warm_up
+from inspect_core.pairing import Pair
 
 COLUMNS = 4096
 

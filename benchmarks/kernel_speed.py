@@ -18,9 +18,10 @@ import numpy as np
 
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.control import Control
-from inspect_core.delta.compare import CHUNK_VALUES, Comparer, Pair, thread_count
+from inspect_core.delta.compare import CHUNK_VALUES, Comparer, thread_count
 from inspect_core.delta.heat import MatrixView, Pooling
 from inspect_core.delta.kernel import Chunk, CpuKernel, HeatRequest, Kernel
+from inspect_core.pairing import Pair
 
 REPEATS = 5
 GRID = (60, 160)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.health.report import HealthReport, check
-    from inspect_core.report import DiffReport, DiffSummary, TensorReport, diff, to_json
+    from inspect_core.results.formats import to_json
+    from inspect_core.results.records import DiffReport, DiffSummary, TensorReport, diff
     from inspect_core.structure.tree import ModuleTree
 
 __all__ = [
@@ -31,15 +32,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DiffReport": "inspect_core.report",
-    "DiffSummary": "inspect_core.report",
+    "DiffReport": "inspect_core.results.records",
+    "DiffSummary": "inspect_core.results.records",
     "ModuleTree": "inspect_core.structure.tree",
-    "TensorReport": "inspect_core.report",
+    "TensorReport": "inspect_core.results.records",
     "HealthReport": "inspect_core.health.report",
     "check": "inspect_core.health.report",
-    "diff": "inspect_core.report",
+    "diff": "inspect_core.results.records",
     "open_checkpoint": "inspect_core.checkpoint",
-    "to_json": "inspect_core.report",
+    "to_json": "inspect_core.results.formats",
 }
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from inspect_core import diff, to_json
 from inspect_core.control import Control
 from inspect_core.errors import Cancelled, CheckpointError
-from inspect_core.report import STATUSES
+from inspect_core.results.comparison import STATUSES
 from tui.demo import demo_pair
 
 TENSOR_KEYS = [

@@ -128,7 +128,7 @@ def _metrics(summary: "Summary | None", delta: bool) -> dict[str, Any] | None:
     if summary is None:
         return None
     if delta:
-        from inspect_core.report import metrics_of
+        from inspect_core.results.records import metrics_of
 
         return {"numel": summary.numel, **metrics_of(summary)}
     return {

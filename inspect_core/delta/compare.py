@@ -17,6 +17,7 @@ from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling, Window
 from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel, Raw
 from inspect_core.delta.summary import Summary
 from inspect_core.delta.values import Readable, ValueReader
+from inspect_core.pairing.match import Pair
 
 CHUNK_VALUES = 1 << 20
 """Values a chunk: 2 to 8 MiB a side, some milliseconds of work. A multiple of every block."""
@@ -30,27 +31,6 @@ MOST_THREADS = 8
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A tensor of the model and its partner; without one the tensor is compared with zeros.
-
-    Raises:
-        ValueError: the two hold different numbers of values; they are never broadcast.
-    """
-
-    model: TensorInfo
-    reference: TensorInfo | None = None
-
-    def __post_init__(self) -> None:
-        if self.reference is not None and self.reference.numel != self.model.numel:
-            raise ValueError(f"{self.model.numel} values against {self.reference.numel}")
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes to read for it, both sides."""
-        return self.model.nbytes + (self.reference.nbytes if self.reference else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspect_core.control import Control
-from inspect_core.delta.compare import Comparer, Pair
+from inspect_core.delta.compare import Comparer
 from inspect_core.delta.summary import COUNTS, SUMS, Summary
 from inspect_core.delta.values import Readable
+from inspect_core.pairing import Pair
 
 INDEX_DTYPES = frozenset({"I64", "U64", "BOOL"})
 """Dtypes of indices and masks; quantised weights come in narrower integers."""

@@ -11,7 +11,7 @@ from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.control import Control
 from inspect_core.health.findings import PROBLEM, SEVERITIES, Finding, findings_of
 from inspect_core.health.identity import Identity, identify
-from inspect_core.report import Uri
+from inspect_core.results.comparison import Uri
 
 if TYPE_CHECKING:
     from inspect_core.delta.compare import Comparer

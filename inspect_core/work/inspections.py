@@ -8,9 +8,9 @@ from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
-    from inspect_core.delta.compare import Pair
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.delta.summary import Summary
+    from inspect_core.pairing import Pair
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _sides(
     context: Context, model: Source, reference: Source | None, names: tuple[str, str | None]
 ) -> "tuple[Checkpoint, Checkpoint, Pair]":
     """Both checkpoints and the pair; the model twice where a tensor is looked at alone."""
-    from inspect_core.delta.compare import Pair
+    from inspect_core.pairing import Pair
 
     ours = source = context.open(model)
     partner = None

@@ -10,8 +10,8 @@ from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
-    from inspect_core.delta.compare import Pair
     from inspect_core.delta.table import SummaryRows
+    from inspect_core.pairing import Pair
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Sweep(Job[int]):
 def _own_values(model: "Checkpoint") -> "dict[int, Pair]":
     """What there is to summarise without a reference, by index in the listing."""
     from inspect_core.checkpoint.tensor_info import DTYPES
-    from inspect_core.delta.compare import Pair
+    from inspect_core.pairing import Pair
 
     return {
         index: Pair(info)
@@ -130,10 +130,8 @@ def _own_values(model: "Checkpoint") -> "dict[int, Pair]":
 
 def _pairs(model: "Checkpoint", reference: "Checkpoint") -> "dict[int, Pair]":
     """What can be compared with what, by index in the listing."""
-    from inspect_core.delta.compare import Pair
-
     return {
-        index: Pair(match.model, match.reference)
+        index: pair
         for index, match in enumerate(pairing_of(model, reference).matches)
-        if match.status == "pair" and match.model
+        if (pair := match.pair) is not None
     }

@@ -27,7 +27,7 @@ from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import MOST_ROWS, SummaryRows
 
 if TYPE_CHECKING:
-    from inspect_core.delta.compare import Pair
+    from inspect_core.pairing import Pair
 
 NUMBERS_VERSION = 1
 """Grows whenever the same files would give other numbers; older files are not read then."""

@@ -21,10 +21,11 @@ from delta_made import (
 
 from inspect_core.control import Control
 from inspect_core.delta import compare
-from inspect_core.delta.compare import CHUNK_VALUES, SMALL_BATCH, Comparer, Pair, thread_count
+from inspect_core.delta.compare import CHUNK_VALUES, SMALL_BATCH, Comparer, thread_count
 from inspect_core.delta.heat import MatrixView
 from inspect_core.delta.kernel import CpuKernel
 from inspect_core.errors import Cancelled, CheckpointError
+from inspect_core.pairing import Pair
 
 
 def workers():

@@ -9,10 +9,11 @@ from inspect_core import diff, open_checkpoint
 from inspect_core.checkpoint.tensor_info import DTYPES, GGML_QUANTS, TensorInfo
 from inspect_core.control import Control
 from inspect_core.delta import compare, values
-from inspect_core.delta.compare import CHUNK_VALUES, Comparer, Pair
+from inspect_core.delta.compare import CHUNK_VALUES, Comparer
 from inspect_core.delta.heat import MatrixView
 from inspect_core.delta.kernel import CpuKernel
 from inspect_core.delta.values import ValueReader
+from inspect_core.pairing import Pair
 
 DECODED = [name for name, dtype in GGML_QUANTS.items() if dtype.comparable]
 QUANTISED = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "TQ1_0", "TQ2_0", "MXFP4"]

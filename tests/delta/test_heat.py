@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from inspect_core.control import Control
 from inspect_core.delta import compare
-from inspect_core.delta.compare import Comparer, Pair
+from inspect_core.delta.compare import Comparer
 from inspect_core.delta.heat import LEAST_SLICE_SIDE, HeatGrid, MatrixView, Pooling
 from inspect_core.delta.kernel import CpuKernel, HeatRequest
+from inspect_core.pairing import Pair
 
 SIDES = st.integers(1, 40)
 

@@ -16,10 +16,10 @@ from probe_jobs import Slow
 from safetensors.numpy import save_file
 
 from inspect_core.checkpoint import open_checkpoint
-from inspect_core.delta.compare import Pair
 from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import SummaryRows
 from inspect_core.errors import Cancelled, FilesChanged
+from inspect_core.pairing import Pair
 from inspect_core.work import sweep_store
 from inspect_core.work.backend import Threads, WorkerDied, Workers
 from inspect_core.work.jobs import OpenModel, PairUp

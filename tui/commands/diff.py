@@ -7,17 +7,12 @@ from typing import Any
 
 from inspect_core.errors import UsageError
 from inspect_core.pairing import SAME_NAME
-from inspect_core.report import (
-    Comparison,
-    DiffReport,
-    TensorReport,
-    compare,
-    report_of,
-    to_json,
-)
+from inspect_core.results.comparison import Comparison, compare
+from inspect_core.results.formats import to_json
+from inspect_core.results.groups import Layer, layers_of
+from inspect_core.results.records import DiffReport, TensorReport, report_of
 from inspect_core.structure.patterns import fitting
 from tui import format as fmt
-from tui.commands.layers import Layer, layers_of
 from tui.commands.order import in_order
 from tui.commands.output import BOLD, Output, note
 from tui.commands.progress import ProgressLine
@@ -108,9 +103,9 @@ def _print_head(found: Comparison, output: Output) -> None:
     if old == new:
         old, new = str(found.reference.uri), str(found.model.uri)
     for mark, title, checkpoint in (("---", old, found.reference), ("+++", new, found.model)):
-        dtypes = list(dict.fromkeys([info.dtype for info in checkpoint.tensors.values()]))
+        dtypes = checkpoint.dtypes
         some = " ".join(dtypes[:MOST_DTYPES]) + (" ..." if len(dtypes) > MOST_DTYPES else "")
-        facts = f"{len(checkpoint.tensors):,} tensors  {some}"
+        facts = f"{checkpoint.tensors:,} tensors  {some}"
         output.line((f"{mark} {output.cut(title)}", BOLD), (f"  {facts}", "muted"))
     if set(found.rules) - {SAME_NAME}:
         rules = ", ".join([f"{number:,} by {rule}" for rule, number in found.rules.items()])

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable
 from typing import TypeVar
 
-from inspect_core.report import TensorReport
-from tui.commands.layers import Layer
+from inspect_core.results.groups import Layer
+from inspect_core.results.records import TensorReport
 
 Item = TypeVar("Item", TensorReport, Layer)
 

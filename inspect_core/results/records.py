@@ -1,33 +1,19 @@
-"""What changed between two checkpoints, as plain values, and as JSON.
+"""What changed between two checkpoints, as plain values.
 
-Numbers that are not defined are None, and `null` in JSON: a metric of what was not
-compared, a ratio to zero, a sum that left the range of float64. There is no NaN.
+Numbers that are not defined are None: a metric of what was not compared, a ratio to zero, a
+sum that left the range of float64. There is no NaN.
 """
 
-import json
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from inspect_core.checkpoint import Checkpoint, open_checkpoint
 from inspect_core.control import Control
-from inspect_core.pairing import Match, pair_tensors
+from inspect_core.results.comparison import STATUSES, Comparison, TensorStatus, Uri, compare
 
 if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
-    from inspect_core.delta.table import SummaryTable
-
-Uri = str | os.PathLike[str] | Sequence[str]
-"""What names a model; see `open_checkpoint`."""
-
-TensorStatus = Literal[
-    "changed", "identical", "added", "removed", "shape_mismatch", "unsupported"
-]  # fmt: skip
-STATUSES: tuple[TensorStatus, ...] = get_args(TensorStatus)
-"""Every status, in the order in which they are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,38 +112,6 @@ class DiffReport:
     summary: DiffSummary
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Two checkpoints after the comparison, in sums that still merge.
-
-    Attributes:
-        model: the model; its files are closed.
-        reference: the base; its files are closed.
-        matches: all tensors, in the model's order, then the removed ones.
-        rules: how many partners each rule of pairing found.
-        kept: which of the matches were asked for, as indices.
-        table: a row for each match; of zeros where nothing was compared.
-    """
-
-    model: Checkpoint
-    reference: Checkpoint
-    matches: tuple[Match, ...]
-    rules: Mapping[str, int]
-    kept: Sequence[int]
-    table: "SummaryTable"
-
-    def summary(self, index: int) -> "Summary | None":
-        """The sums of one match; None if it was not compared."""
-        return self.table.row(index)
-
-    def status(self, index: int) -> TensorStatus:
-        """The status of one match that was asked for."""
-        status = self.matches[index].status
-        if status != "pair":
-            return status
-        return "changed" if self.table.counts[_changed_column(), index] else "identical"
-
-
 def diff(
     base_uri: Uri, model_uri: Uri, *, device: str = "cpu", control: Control | None = None
 ) -> DiffReport:
@@ -175,48 +129,6 @@ def diff(
         Cancelled: `control` was cancelled.
     """
     return report_of(compare(base_uri, model_uri, device=device, control=control))
-
-
-def compare(
-    base_uri: Uri,
-    model_uri: Uri,
-    *,
-    device: str = "cpu",
-    control: Control | None = None,
-    keep: Callable[[str], bool] | None = None,
-) -> Comparison:
-    """Compare two checkpoints; see `diff`, and `report_of` for the published numbers.
-
-    Args:
-        base_uri: the old one.
-        model_uri: the new one.
-        device: where to compare.
-        control: takes progress, and can cancel.
-        keep: which tensors to compare, by `TensorReport.name`; None for all.
-    """
-    import numpy as np
-
-    from inspect_core.delta.compare import Comparer, Pair
-    from inspect_core.delta.kernel import kernel_for
-    from inspect_core.delta.table import SummaryTable, sweep_parts
-
-    control = control or Control()
-    comparer = Comparer(kernel_for(device))
-    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
-        pairing = pair_tensors(model.tensors, reference.tensors)
-        matches = pairing.matches
-        kept = [at for at, match in enumerate(matches) if keep is None or keep(_name(match))]
-        wanted = []
-        for at in kept:
-            ours, partner = matches[at].model, matches[at].reference
-            if matches[at].status == "pair" and ours is not None:
-                wanted.append((at, Pair(ours, partner)))
-        table = SummaryTable(len(matches))
-        for indices, rows in sweep_parts(comparer, model, reference, wanted, control):
-            table.put(np.asarray(indices, np.int64), rows)
-        model.check_unchanged()
-        reference.check_unchanged()
-    return Comparison(model, reference, matches, pairing.rules, kept, table)
 
 
 def report_of(comparison: Comparison) -> DiffReport:
@@ -252,19 +164,6 @@ def metrics_of(summary: "Summary") -> dict[str, Any]:
     }
 
 
-def to_json(report: DiffReport) -> str:
-    """A report as one JSON object in ASCII, one line a tensor.
-
-    `{"model", "reference", "tensors": [...], "summary": {...}}`, with the fields of
-    `TensorReport` and `DiffSummary`. Names are exact; what is undefined is null.
-    """
-    tensors = ",\n".join([_dump(_plain(tensor)) for tensor in report.tensors])
-    return (
-        f'{{"model": {_dump(report.model)}, "reference": {_dump(report.reference)}, '
-        f'"tensors": [\n{tensors}\n], "summary": {_dump(_plain(report.summary))}}}'
-    )
-
-
 def _tensor(comparison: Comparison, index: int) -> TensorReport:
     match = comparison.matches[index]
     info = match.model or match.reference
@@ -282,24 +181,3 @@ def _tensor(comparison: Comparison, index: int) -> TensorReport:
         numel=info.numel,
         **({} if summary is None else metrics_of(summary)),
     )
-
-
-def _name(match: Match) -> str:
-    info = match.model or match.reference
-    assert info is not None
-    return info.name
-
-
-@cache
-def _changed_column() -> int:
-    from inspect_core.delta.summary import COUNTS
-
-    return COUNTS.index("changed")
-
-
-def _plain(record: TensorReport | DiffSummary) -> dict[str, object]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)

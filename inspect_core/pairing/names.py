@@ -7,51 +7,17 @@ partner, or with two, stays alone and says so.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
+from inspect_core.pairing.match import SAME_NAME, Match, Pairing
 from inspect_core.structure.prefixes import Renaming, renamings, sample
 
-Status = Literal["pair", "shape_mismatch", "unsupported", "added", "removed"]
-SAME_NAME = "same name"
 FINALISTS = 3
 """Renamings that are counted over all names, after a look at a sample."""
 
 _Partners = Sequence[TensorInfo | None]
 _COMPARABLE = frozenset(dtype.name for dtype in DTYPES.values() if dtype.comparable)
 _TRIED = f"rules tried: {SAME_NAME}, prefix"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A tensor of the model and its partner, or one that stands alone.
-
-    Attributes:
-        model: the model's tensor; None where only the reference has it.
-        reference: the reference's; None where only the model has it.
-        status: `pair` can be compared; `shape_mismatch` and `unsupported` have a partner and
-            cannot; `added` is in the model only, `removed` in the reference only.
-        reason: the rule, or what is in the way, for people; holds foreign names.
-    """
-
-    model: TensorInfo | None
-    reference: TensorInfo | None
-    status: Status
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """All tensors of both sides, each in exactly one match.
-
-    Attributes:
-        matches: in the model's order, then what was removed in the reference's.
-        rules: how many partners each rule found.
-    """
-
-    matches: tuple[Match, ...]
-    rules: Mapping[str, int]
 
 
 def pair_tensors(model: Mapping[str, TensorInfo], reference: Mapping[str, TensorInfo]) -> Pairing:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from inspect_core.report import Comparison, TensorStatus, metrics_of
+from inspect_core.results.comparison import Comparison, TensorStatus
+from inspect_core.results.records import metrics_of
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.overview import Section, overview
-from inspect_core.work.listings import listing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def layers_of(found: Comparison) -> list[Layer]:
     """
     import numpy as np
 
-    tree = listing_of(found.model).tree
+    tree = found.tree()
     order = np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)
     table = found.table.reordered(order)
     kept = frozenset(found.kept)

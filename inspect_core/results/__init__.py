@@ -1,0 +1,1 @@
+"""What a comparison found, in the shapes that people and programs want."""

@@ -1,0 +1,138 @@
+"""Two checkpoints after the comparison: sums that still merge, and nothing that is open."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal, get_args
+
+from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.control import Control
+from inspect_core.pairing import Match, pair_tensors
+
+if TYPE_CHECKING:
+    from inspect_core.delta.summary import Summary
+    from inspect_core.delta.table import SummaryTable
+    from inspect_core.structure.tree import ModuleTree
+
+Uri = str | os.PathLike[str] | Sequence[str]
+"""What names a model; see `open_checkpoint`."""
+
+TensorStatus = Literal[
+    "changed", "identical", "added", "removed", "shape_mismatch", "unsupported"
+]  # fmt: skip
+STATUSES: tuple[TensorStatus, ...] = get_args(TensorStatus)
+"""Every status, in the order in which they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two, as far as it is spoken of afterwards.
+
+    Attributes:
+        uri: what was opened, as given.
+        title: a short name for people, safe to show.
+        tensors: how many it has.
+        dtypes: of its tensors, in order of appearance.
+        warnings: what is odd about it, safe to show.
+    """
+
+    uri: str | tuple[str, ...]
+    title: str
+    tensors: int
+    dtypes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Side":
+        """The side that a checkpoint is."""
+        tensors = checkpoint.tensors
+        dtypes = tuple(dict.fromkeys([info.dtype for info in tensors.values()]))
+        return cls(checkpoint.uri, checkpoint.title, len(tensors), dtypes, checkpoint.warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two checkpoints after the comparison, in sums that still merge.
+
+    Attributes:
+        model: the new one.
+        reference: the base.
+        matches: all tensors, in the model's order, then the removed ones.
+        rules: how many partners each rule of pairing found.
+        kept: which of the matches were asked for, as indices.
+        table: a row for each match; of zeros where nothing was compared.
+    """
+
+    model: Side
+    reference: Side
+    matches: tuple[Match, ...]
+    rules: Mapping[str, int]
+    kept: Sequence[int]
+    table: "SummaryTable"
+
+    def summary(self, index: int) -> "Summary | None":
+        """The sums of one match; None if it was not compared."""
+        return self.table.row(index)
+
+    def status(self, index: int) -> TensorStatus:
+        """The status of one match that was asked for."""
+        status = self.matches[index].status
+        if status != "pair":
+            return status
+        return "changed" if self.table.counts[_changed_column(), index] else "identical"
+
+    def tree(self) -> "ModuleTree":
+        """The model's tree by names; tensor `i` of it is match `i`."""
+        from inspect_core.structure.build import build_tree
+        from inspect_core.structure.tree import LeafSpec
+
+        tensors = [match.model for match in self.matches if match.model is not None]
+        specs = [LeafSpec(info.dtype, info.shape) for info in tensors]
+        return build_tree([info.name for info in tensors], specs)
+
+
+def compare(
+    base_uri: Uri,
+    model_uri: Uri,
+    *,
+    device: str = "cpu",
+    control: Control | None = None,
+    keep: Callable[[str], bool] | None = None,
+) -> Comparison:
+    """Compare two checkpoints; see `diff`, and `report_of` for the published numbers.
+
+    Args:
+        base_uri: the old one.
+        model_uri: the new one.
+        device: where to compare.
+        control: takes progress, and can cancel.
+        keep: which tensors to compare, by `TensorReport.name`; None for all.
+    """
+    import numpy as np
+
+    from inspect_core.delta.compare import Comparer
+    from inspect_core.delta.kernel import kernel_for
+    from inspect_core.delta.table import SummaryTable, sweep_parts
+
+    control = control or Control()
+    comparer = Comparer(kernel_for(device))
+    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
+        pairing = pair_tensors(model.tensors, reference.tensors)
+        matches = pairing.matches
+        kept = [at for at, match in enumerate(matches) if keep is None or keep(match.name)]
+        wanted = [(at, pair) for at in kept if (pair := matches[at].pair) is not None]
+        table = SummaryTable(len(matches))
+        for indices, rows in sweep_parts(comparer, model, reference, wanted, control):
+            table.put(np.asarray(indices, np.int64), rows)
+        model.check_unchanged()
+        reference.check_unchanged()
+    sides = Side.of(model), Side.of(reference)
+    return Comparison(*sides, matches, pairing.rules, kept, table)
+
+
+@cache
+def _changed_column() -> int:
+    from inspect_core.delta.summary import COUNTS
+
+    return COUNTS.index("changed")

@@ -1,0 +1,54 @@
+"""`lamella MODEL` and `lamella demo`: the app."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.cli.options import device_option, look_options, uri_of
+
+if TYPE_CHECKING:
+    from tui.terminal import Look
+
+
+@click.command("open", hidden=True)
+@click.argument("model", nargs=-1, required=True)
+@click.option("--ref", "reference", metavar="BASE", help="Compare with this checkpoint.")
+@click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
+@device_option
+@look_options
+def open_app(
+    model: tuple[str, ...],
+    reference: str | None,
+    node: str | None,
+    device: str,
+    look: "Look",
+) -> None:
+    """Open the app on MODEL."""
+    from tui.launch import launch
+
+    launch(uri_of(model), reference, device, look, bookmark=node)
+
+
+@click.command("demo")
+@device_option
+@look_options
+def demo(device: str, look: "Look") -> None:
+    """Open the app on the bundled pair.
+
+    Without a terminal, print what it would show.
+    """
+    from tui.demo import demo_pair
+
+    base, model = demo_pair()
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from tui.launch import launch
+
+        launch(model, base, device, look)
+        return
+    from tui.commands.diff import print_layers
+    from tui.commands.tree import print_tree
+
+    print_tree(model, look=look)
+    click.echo()
+    print_layers(base, model, device=device, look=look)
