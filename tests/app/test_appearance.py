@@ -36,9 +36,13 @@ async def settled(pilot, *keys):
 
 
 async def rest(pilot):
-    for _ in range(2):
+    """Wait until nothing was painted anew for longer than any timer of the app waits."""
+    still, before = 0, None
+    while still < 4:
         await pilot.pause(0.15)
         await until(pilot, lambda: not pilot.app.desk.busy())
+        now = painted(pilot.app)
+        still, before = (still + 1 if now == before else 0), now
 
 
 def painted(app) -> list[Strip]:
