@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.health.report import HealthReport, check
+    from inspect_core.results.audit import Audit, audit
     from inspect_core.results.formats import to_json
     from inspect_core.results.records import DiffReport, DiffSummary, TensorReport, diff
     from inspect_core.structure.tree import ModuleTree
 
 __all__ = [
+    "Audit",
     "DiffReport",
     "DiffSummary",
     "HealthReport",
     "ModuleTree",
     "TensorReport",
+    "audit",
     "check",
     "diff",
     "module_tree",
@@ -32,11 +35,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Audit": "inspect_core.results.audit",
     "DiffReport": "inspect_core.results.records",
     "DiffSummary": "inspect_core.results.records",
     "ModuleTree": "inspect_core.structure.tree",
     "TensorReport": "inspect_core.results.records",
     "HealthReport": "inspect_core.health.report",
+    "audit": "inspect_core.results.audit",
     "check": "inspect_core.health.report",
     "diff": "inspect_core.results.records",
     "open_checkpoint": "inspect_core.checkpoint",

@@ -68,3 +68,19 @@ class Control:
         """Say how far the work is."""
         if self._on_progress is not None:
             self._on_progress(progress)
+
+
+class Silent(Control):
+    """Stops and waits with another control, and says nothing: for a part of its work.
+
+    Args:
+        control: the other one.
+    """
+
+    def __init__(self, control: Control) -> None:
+        super().__init__()
+        self._control = control
+
+    def check(self) -> None:
+        """See `Control.check`."""
+        self._control.check()

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from inspect_core import diff, to_json
 from inspect_core.control import Control
-from inspect_core.errors import Cancelled, CheckpointError
+from inspect_core.errors import Cancelled, CheckpointError, UsageError
 from inspect_core.results.comparison import STATUSES
 from tui.demo import demo_pair
 
@@ -21,7 +21,11 @@ TENSOR_KEYS = [
     "mean_abs", "max_abs", "l2", "rel_l2", "cosine", "angle", "changed_fraction", "nonfinite",
 ]  # fmt: skip
 METRICS = TENSOR_KEYS[8:]
-SUMMARY_KEYS = ["counts", "numel", "parameters", *METRICS, "identical"]
+SUMMARY_KEYS = ["counts", "numel", "parameters", *METRICS, "identical", "rounding"]
+MORE_KEYS = [
+    "sum_abs", "angle_pi", "one_minus_cosine", "beyond_fraction", "rel_l2_beyond", "sign_flips",
+    "mean_abs_model", "mean_abs_reference",
+]  # fmt: skip
 F32 = np.float32
 
 
@@ -48,17 +52,19 @@ def test_every_status(tmp_path: Path) -> None:
     base = {"same": a, "moved": a, "gone": a[:1], "turned": a, "odd": a.astype(np.complex64)}
     model = {"same": a, "moved": a + 1, "new": a, "turned": a.T.copy(), "odd": base["odd"]}
     base["gone"] = base["gone"].copy()
+    base["cast"] = a / 7
+    model["cast"] = base["cast"].astype(np.float16)
     pair = make_pair(tmp_path, base, model)
     report = diff(*pair)
     found = {tensor.name: tensor for tensor in report.tensors}
     status = {name: tensor.status for name, tensor in found.items()}
     assert status == {
         "same": "identical", "moved": "changed", "new": "added", "gone": "removed",
-        "turned": "shape_mismatch", "odd": "unsupported",
+        "turned": "shape_mismatch", "odd": "unsupported", "cast": "rounded",
     }  # fmt: skip
     assert report.summary.counts == dict.fromkeys(STATUSES, 1)
-    assert report.summary.numel == 12
-    assert report.summary.parameters == 30
+    assert report.summary.numel == 18
+    assert report.summary.parameters == 36
     assert not report.summary.identical
     for name in ("new", "gone", "turned", "odd"):
         assert all(getattr(found[name], key) is None for key in METRICS)
@@ -102,7 +108,9 @@ NAN = np.array([0x7FC00001], np.uint32).view(F32)
         (np.zeros(3, F32), -np.zeros(3, F32), "identical"),
         (NAN, NAN, "identical"),
         (NAN, np.array([0x7FC00002], np.uint32).view(F32), "changed"),
-        (NAN, np.array([np.nan], np.float64), "changed"),
+        (NAN, np.array([np.nan], np.float64), "rounded"),
+        (np.array([1 / 3]), np.array([1 / 3], F32), "rounded"),
+        (np.array([1 / 3], F32), np.array([np.nan], np.float16), "changed"),
         (np.array([1.5, -2], F32), np.array([1.5, -2], np.float16), "identical"),
         (np.array([1, 0], np.int64), np.array([True, False]), "identical"),
         (np.array([2**53], np.int64), np.array([2**53 + 1], np.int64), "changed"),
@@ -162,10 +170,10 @@ def test_json_is_exact_and_ascii(tmp_path: Path) -> None:
     assert text.isascii()
     assert all(char.isprintable() or char == "\n" for char in text)
     decoded = strict(text)
-    assert list(decoded) == ["model", "reference", "tensors", "summary"]
+    assert list(decoded) == ["model", "reference", "tensors", "summary", "files"]
     assert {tensor["name"] for tensor in decoded["tensors"]} == set(names)
-    assert all(list(tensor) == TENSOR_KEYS for tensor in decoded["tensors"])
-    assert list(decoded["summary"]) == SUMMARY_KEYS
+    assert all(list(tensor) == TENSOR_KEYS + MORE_KEYS for tensor in decoded["tensors"])
+    assert list(decoded["summary"]) == SUMMARY_KEYS + MORE_KEYS
     assert list(decoded["summary"]["counts"]) == list(STATUSES)
 
 
@@ -187,6 +195,17 @@ def test_bundled_pair_and_itself() -> None:
     assert same.summary.identical
     assert same.summary.l2 == 0.0
     assert same.summary.cosine == 1.0
+
+
+def test_further_metrics() -> None:
+    report = diff(*demo_pair(), metrics=["median_abs", "l1"])
+    changed = [tensor for tensor in report.tensors if tensor.status == "changed"]
+    assert changed and all(tensor.more["median_abs"] > 0 for tensor in changed)
+    assert all(tensor.more["l1"] > 0 for tensor in changed)
+    assert report.summary.more["l1"] is None  # of all tensors together there is no such norm
+    assert "median_abs" in strict(to_json(report))["tensors"][0]
+    with pytest.raises(UsageError, match="no such metric"):
+        diff(*demo_pair(), metrics=["nothing"])
 
 
 def test_cancel_and_errors(tmp_path: Path) -> None:

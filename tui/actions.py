@@ -14,6 +14,7 @@ from tui.comparison import Comparison
 from tui.detail_control import DetailControl
 from tui.help import help_text
 from tui.job_desk import JobDesk
+from tui.metric_choice import MetricChoice
 from tui.navigation import Navigation
 from tui.options import Options
 from tui.reloading import Reloading
@@ -34,6 +35,7 @@ class Actions(App[None]):
     reloading: Reloading
     navigation: Navigation
     takeaway: Takeaway
+    metric: MetricChoice
     appearance: Appearance
     wire: Wire
     bare_modules: bool
@@ -92,26 +94,28 @@ class Actions(App[None]):
         """Look at another matrix of a 3-D tensor."""
         self.detail.next_slice(by)
 
+    def action_next_aspect(self) -> None:
+        """Look at the selected row in the next way."""
+        if self.session.saved:
+            self.notify("a saved result has no values to look at in another way")
+            return
+        self.inspector.status.say(f"showing {self.detail.next_aspect().value}")
+
     def action_ask_reference(self) -> None:
         """Ask what to compare with."""
         self.comparison.ask()
 
     def action_next_metric(self) -> None:
         """Show the next metric."""
-        from inspect_core.delta.metrics import METRICS
+        self.metric.next()
 
-        if self.session.pairs is None:
-            self.notify("a metric needs a reference: press r")
-            return
-        keys = list(METRICS)
-        at = (keys.index(self.session.metric_key) + 1) % len(keys)
-        self.session.show_metric(keys[at])
-        self.inspector.tree_view.changes_arrived()
-        if self.session.by_change:
-            self.navigation.resort()
-        self.show_title()
-        self.detail.draw()
-        self.remember(metric=self.session.metric_key)
+    def action_choose_metric(self) -> None:
+        """Choose one of all metrics."""
+        self.metric.ask()
+
+    def action_next_scale(self) -> None:
+        """Spread values over the colours in the next way."""
+        self.metric.next_scale()
 
     def remember(self, **words: str) -> None:
         """Keep a choice for the next run."""
@@ -132,6 +136,14 @@ class Actions(App[None]):
         warnings = [*wording.warnings(self.session), *own_problems()] or ["nothing to warn of"]
         lines = [*dict.fromkeys(warnings), "", *wording.notes(self.session)]
         self.push_screen(TextScreen("\n".join(lines)))
+
+    def metric_names(self) -> list[tuple[str, str]]:
+        """Keys and names of the metrics there are to choose from; none without a reference."""
+        if self.session.pairs is None:
+            return []
+        from inspect_core.delta.metrics import METRICS
+
+        return [(metric.key, metric.name) for metric in METRICS.values()]
 
     def theme_names(self) -> list[str]:
         """The themes there are: lamella's, then the user's own."""

@@ -44,6 +44,7 @@ from tui.messages import (
     SweepArrived,
     ZoomAsked,
 )
+from tui.metric_choice import MetricChoice
 from tui.navigation import Navigation
 from tui.options import Options
 from tui.reloading import Reloading
@@ -91,6 +92,7 @@ class LamellaApp(Actions):
         self.reloading = Reloading(self)
         self.navigation = Navigation(self, options.bookmark)
         self.takeaway = Takeaway(self)
+        self.metric = MetricChoice(self)
         self.results = Results(self)
         self._opening = opening
         self.bare_modules = False
@@ -123,6 +125,8 @@ class LamellaApp(Actions):
                 problem = f"{clean(settings.metric, 40)} is no metric of lamella"
                 self.session.complaints.append(problem)
         self.session.by_change = settings.sort == "change"
+        if settings.scale is not None:
+            self.session.scale = settings.scale
         if settings.keys:
             self.session.complaints += complaints(settings.keys)
             self.set_keymap(settings.keys)
@@ -183,7 +187,9 @@ class LamellaApp(Actions):
     @on(SweepArrived)
     def sweep_arrived(self, message: SweepArrived) -> None:
         """Take in summaries."""
-        if self.desk.wanted(message):
+        if self.desk.wanted(message) and message.role == "inspect":
+            self.detail.found(message.part)
+        elif self.desk.wanted(message):
             self.comparison.arrived(message)
 
     @on(ProgressMade)
@@ -251,6 +257,8 @@ class LamellaApp(Actions):
         """The palette: what the keys do, by name, beside Textual's own."""
         for name, about, action in COMMANDS:
             yield SystemCommand(name, about, partial(self.run_action, action, screen))
+        for key, name in self.metric_names():
+            yield SystemCommand(f"Metric: {name}", "Show it", partial(self.metric.use, key))
         for name in self.theme_names():
             yield SystemCommand(f"Theme: {name}", "Draw with it", partial(self.use_theme, name))
         for command in super().get_system_commands(screen):

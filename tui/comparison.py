@@ -5,17 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
+from inspect_core.delta.collect import NOTHING
 from inspect_core.work.jobs import PairUp
 from inspect_core.work.listings import Uri
+from inspect_core.work.saved import FindFileDifferences
 from inspect_core.work.sweep import Sweep
 from inspect_core.work.ticket import WorkerDied
 from tui.messages import SweepArrived
 
 if TYPE_CHECKING:
+    from inspect_core.work.saved import SavedPair
     from tui.app import LamellaApp
 
 MOST_DEATHS = 3
 """A sweep is given up when its worker died so often without a tensor done in between."""
+
+NO_OTHER = "a saved result cannot be compared with anything else"
 
 REFRESH_SECONDS = 0.25
 """While a sweep runs, the change column is painted again at most this often."""
@@ -37,15 +42,26 @@ class Comparison:
         self._app = app
         self._refreshing: Timer | None = None
         self._asked = ""
+        self._sweeping = NOTHING
         self._deaths = 0
         self._done_at_death = -1
         self.reference = self.wanted = reference
         app.session.expects_pairs = reference is not None
 
+    def restore(self, saved: "SavedPair") -> None:
+        """A saved result brings its reference and its numbers along."""
+        if self.wanted is not None:
+            self._app.warn(f"{NO_OTHER}: --ref is not used")
+        self.reference = self.wanted = None
+        self._app.session.restore(saved)
+
     def ask(self) -> None:
         """Ask what to compare with; what was typed last is there to mend."""
         from tui.screens.reference import ReferencePrompt
 
+        if self._app.session.saved:
+            self._app.notify(f"{NO_OTHER}: open the model itself")
+            return
         model = self._app.options.model
         start = self._asked or str(self.reference or "")
         if not start and isinstance(model, str):
@@ -70,7 +86,8 @@ class Comparison:
             desk.cancel("some")
             self._app.inspector.status.say("opening the reference")
             generation = self._app.reloading.generation
-            desk.submit("pair", PairUp(session.listing.opened, self.reference, generation))
+            opened, map_file = session.listing.opened, self._app.options.map_file
+            desk.submit("pair", PairUp(opened, self.reference, generation, map_file))
 
     def paired(self, pairs: Any) -> None:
         """The reference is open: compare everything."""
@@ -78,7 +95,15 @@ class Comparison:
         self._app.show_title()
         self._deaths, self._done_at_death = 0, -1
         self._sweep()
+        self._look_beside()
         self._app.detail.inspect()
+
+    def _look_beside(self) -> None:
+        """What differs beside the weights is asked for once, and comes when it comes."""
+        session = self._app.session
+        if session.listing is not None and session.pairs is not None:
+            job = FindFileDifferences(session.listing.opened, session.pairs.opened)
+            self._app.desk.submit("files", job)
 
     def not_paired(self) -> None:
         """A reference could not be opened: what was compared before with another still counts."""
@@ -106,9 +131,22 @@ class Comparison:
         self._sweep()
         return True
 
+    def collect(self) -> None:
+        """The metric is another: sweep for what it lacks, and for nothing else any more."""
+        session, desk = self._app.session, self._app.desk
+        if session.complete:
+            if desk.busy("sweep"):
+                desk.cancel("sweep")
+                self._app.say_ready()
+        elif not desk.busy("sweep") or self._sweeping != session.collected.filling:
+            self._sweep()
+
     def arrived(self, message: SweepArrived) -> None:
         """Take in summaries, and paint them soon."""
+        awaited = self._app.session.awaited
         self._app.session.put(message.part)
+        if awaited:
+            self._app.metric.show()
         if self._refreshing is None:
             self._refreshing = self._app.set_timer(REFRESH_SECONDS, self.refresh)
 
@@ -128,8 +166,16 @@ class Comparison:
 
     def _sweep(self) -> None:
         session = self._app.session
-        if session.listing is not None and session.pairs is not None:
+        if session.listing is not None and session.pairs is not None and not session.saved:
             model, reference = session.listing.opened, session.pairs.opened
-            job = Sweep(model, reference, self._app.device, done=session.done, kept=True)
+            self._sweeping = session.collected.filling
+            job = Sweep(
+                model,
+                reference,
+                self._app.device,
+                done=session.done,
+                kept=True,
+                collect=self._sweeping,
+            )
             self._app.inspector.status.say("comparing")
             self._app.desk.submit("sweep", job)

@@ -10,7 +10,9 @@ from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
 from inspect_core.work.inspections import Inspect, InspectModule, ZoomIn
 from inspect_core.work.sweep import Sweep
+from tui import aspects
 from tui import format as fmt
+from tui.aspects import Aspect, Finding
 from tui.drawing import Drawing
 from tui.messages import FigureDrawn
 
@@ -43,10 +45,13 @@ class DetailControl:
         self._app = app
         self.drawing = Drawing(app.session, app.palette)
         self.row: Row | None = None
+        self.aspect = Aspect.MAP
         self.details: tuple[TensorDetail, ...] = ()
+        self.findings: tuple[Finding, ...] = ()
         self._slice = 0
         self._window: Window | None = None
         self._drawings = 0
+        self._wanted = 1
         self._settling: Timer | None = None
 
     def follow(self, row: Row) -> None:
@@ -70,7 +75,7 @@ class DetailControl:
     def forget(self) -> None:
         """The model was opened anew: nothing that is on show or on its way holds any more."""
         self._drawings += 1
-        self.details, self._slice, self._window = (), 0, None
+        self.details, self.findings, self._slice, self._window = (), (), 0, None
 
     def resized(self) -> None:
         """Draw again for the new size."""
@@ -78,6 +83,14 @@ class DetailControl:
             self.draw()
         else:
             self._settle()
+
+    def next_aspect(self) -> Aspect:
+        """Look at the row in the next way: its map, its singular values, what moved in it."""
+        self._app.desk.cancel("inspect")
+        single = isinstance(self.row, Twig) and self.row.branch.count == 1
+        self.aspect, self._window = self.aspect.after(single), None
+        self.inspect()
+        return self.aspect
 
     def next_slice(self, by: int) -> None:
         """Look at another matrix of a 3-D tensor."""
@@ -97,9 +110,12 @@ class DetailControl:
             self._settling.stop()  # it would only do the same again, and undo an answer
         if row is None or session.listing is None or self._app.gone:
             return
-        self.details = ()
+        self.details, self.findings = (), ()
         self._app.navigation.visited(row)
         self.drawing.select(row)
+        if session.saved and row.width:
+            self.draw()
+            return
         if isinstance(row, Twig) and row.branch.count == 1:
             self._inspect_tensor(row)
             return
@@ -107,6 +123,9 @@ class DetailControl:
             self._app.desk.cancel("inspect")
             title = clean(row.path) or clean(session.listing.title)
             self.say(title, self.drawing.without_values(row))
+            return
+        if self.aspect is Aspect.SPECTRUM:
+            self._find_ranks(row, asked)
             return
         few = session.nbytes(row) <= MOST_UNASKED_BYTES or asked
         if isinstance(row, Branch) and few and self._inspect_module(row):
@@ -118,11 +137,25 @@ class DetailControl:
 
     def inspected(self, details: Any) -> None:
         """The numbers of the selected tensor, or of those of a module, arrived."""
-        self.details = details if isinstance(details, tuple) else (details,)
+        arrived = details if isinstance(details, tuple) else (details,)
+        if all(isinstance(one, Finding) for one in arrived):
+            self._show_findings(arrived)
+            return
+        self.details = arrived
         self.drawing.select(self.row, self.details)
         self.draw()
         if self._window is not None and len(self.details) == 1:  # the size of the pane changed
             self._app.desk.submit("zoom", self._zoom_job(self.details[0], self._window))
+
+    def found(self, finding: Finding) -> None:
+        """One of several findings arrived ahead of the others."""
+        self._show_findings((*self.findings, finding), anew=not self.findings)
+
+    def _show_findings(self, findings: tuple[Finding, ...], anew: bool = True) -> None:
+        more = self._app.desk.busy("inspect")
+        self.findings = findings
+        self.drawing.find(self.row, findings, self._wanted if more else len(findings))
+        self.draw(anew=anew)
 
     def zoom(self, row: int, column: int, factor: float) -> None:
         """Look at another part of the matrix on show (see `ZoomAsked`)."""
@@ -223,7 +256,10 @@ class DetailControl:
             self._app.desk.cancel("inspect")
             self.say(clean(row.path), refusal)
             return
-        name, partner = self._partner(session.tensor_at(row.firsts[0]))
+        name, partner = named = self._partner(session.tensor_at(row.firsts[0]))
+        if self.aspect is not Aspect.MAP:
+            self._submit(row, aspects.tensor_job(self.aspect, session, named, self._slice))
+            return
         job = Inspect(
             model=session.listing.opened,
             reference=pairs.opened if pairs is not None else None,
@@ -234,6 +270,22 @@ class DetailControl:
             device=self._app.device,
         )
         self._submit(row, job)
+
+    def _find_ranks(self, row: Row, asked: bool) -> None:
+        """The ranks of a row's tensors, one after the other, where they are few or asked for."""
+        session, count = self._app.session, row.width * row.count
+        nbytes = session.nbytes(row)
+        if count > aspects.MOST_RANKS or (nbytes > MOST_UNASKED_BYTES and not asked):
+            self._app.desk.cancel("inspect")
+            self.say(row.path, aspects.asking(count, nbytes))
+            return
+        names = [self._partner(tensor) for tensor in aspects.matrices_of(row, session)]
+        self._wanted = len(names)
+        if names:
+            self._submit(row, aspects.ranks_job(session, names))
+        else:
+            self._app.desk.cancel("inspect")
+            self.say(row.path, ["no matrix here that is compared: no singular values"])
 
     def _inspect_module(self, row: Branch) -> bool:
         """Draw each parameter of a small module; False if an overview says more."""

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
+from tui import aspects
 from tui import format as fmt
 from tui.palette import Palette
 from tui.session import Session
+from tui.side_files import counted
 
 if TYPE_CHECKING:
     from inspect_core.delta.table import Place
+    from inspect_core.results.heatmap import Heatmap, HeatSection
     from inspect_core.structure.overview import Section
     from inspect_core.structure.tree import LeafSpec
     from inspect_core.work.inspections import TensorDetail
@@ -29,13 +32,19 @@ class Drawing:
         self._session = session
         self._palette = palette
         self._selected: tuple[Row | None, tuple[TensorDetail, ...]] = (None, ())
+        self._findings: tuple[tuple[aspects.Finding, ...], int] = ((), 0)
         self._message: tuple[str, list[str]] | None = None
-        self._kept_axes: tuple[Row, list[Section], list[list[Place]]] | None = None
+        self._kept_axes: tuple[Row, list[Section], list[list[Place | None]]] | None = None
 
     def select(self, row: Row | None, details: "tuple[TensorDetail, ...]" = ()) -> None:
         """What to draw from now on: a row, and what was computed of its tensors alone."""
-        self._selected = (row, details)
+        self._selected, self._findings = (row, details), ((), 0)
         self._message = None
+
+    def find(self, row: Row | None, findings: "tuple[aspects.Finding, ...]", total: int) -> None:
+        """The same of a row that is looked at in another way; `total` findings will come."""
+        self.select(row)
+        self._findings = (findings, total)
 
     def say(self, title: str, text: list[str]) -> None:
         """Draw a message instead, until something is selected."""
@@ -45,13 +54,15 @@ class Drawing:
     def shows_overview(self) -> bool:
         """Whether the drawing follows a sweep."""
         row, details = self._selected
-        return row is not None and not details and self._message is None
+        found = details or self._findings[0]
+        return row is not None and not found and self._message is None
 
     @property
     def slices(self) -> int:
         """How many matrices the selected tensor holds."""
         row, details = self._selected
-        return details[0].view.slices if isinstance(row, Twig) and details else 1
+        found = details or self._findings[0]
+        return found[0].view.slices if isinstance(row, Twig) and found else 1
 
     def grid(self, width: int, height: int) -> tuple[int, int]:
         """Rows and columns to pool a matrix to, for a pane of a size."""
@@ -109,13 +120,26 @@ class Drawing:
             found.append(f"{self._palette.glyphs.note} {names}{clean(reason)}")
         if len(reasons) > 3:
             found.append(f"{len(reasons) - 3} more reasons: w to read")
-        if len(tensors) == 1 and tensors[0] in pairs.renamed and pairs.is_pair(tensors[0]):
-            partner, reason = pairs.renamed[tensors[0]], pairs.reason_of(tensors[0])
-            found.append(f"compared with {clean(partner)}: {clean(reason)}")
+        found += self._partner(tensors[0]) if len(tensors) == 1 else []
+        beside = counted(self._session.files)
+        if beside and isinstance(row, Branch) and not row.path:
+            found.append(f"{self._palette.glyphs.note} {beside}: w to read")
         change = self._session.change(row)
         if change.note:
             found.append(f"{self._palette.glyphs.note} {clean(change.note)}")
         return found
+
+    def _partner(self, tensor: int) -> list[str]:
+        """What a tensor is compared with, where its name and shape do not say it already."""
+        from inspect_core.pairing import SAME_NAME  # not for the first frame
+
+        pairs, listing = self._session.pairs, self._session.listing
+        if pairs is None or listing is None or not pairs.is_pair(tensor):
+            return []
+        reason = pairs.reason_of(tensor)
+        if tensor in pairs.renamed:
+            return [f"compared with {clean(pairs.renamed[tensor])}: {clean(reason, 300)}"]
+        return [] if reason == SAME_NAME else [clean(reason, 300)]
 
     def _names(self, which: list[int], tensors: list[int]) -> str:
         """What a note is about, where the row does not say it already."""
@@ -134,16 +158,32 @@ class Drawing:
             return self._said(*self._message, width)
         if row is None:
             return Figure([])
+        findings, total = self._findings
+        if findings:
+            about = (self._kind(row), self.notes(row), self._palette)
+            return aspects.draw(row, findings, total, *about, width, height)
         if details and isinstance(row, Twig):
             from tui.figures.tensor import tensor_figure
 
             spec = row.leaf.spec
             return tensor_figure(
-                details[0], spec.shape, spec.dtype, self.notes(row), self._palette, width, height
-            )
+                details[0], spec.shape, spec.dtype, self.notes(row), self._palette, width, height,
+                self._session.scale,
+            )  # fmt: skip
         if details and isinstance(row, Branch):
             return self._module(row, details, width, height)
+        if self._session.saved and isinstance(row, Twig) and row.branch.count == 1:
+            return self._statistics(row, width)
         return self._overview(row, width, height)
+
+    def _statistics(self, row: Twig, width: int) -> "Figure":
+        """A single tensor of a saved result."""
+        from tui.figures.statistics import statistics_figure
+
+        summary, notes = self._session.summary(row), self.notes(row)
+        return statistics_figure(
+            clean(row.path), self._kind(row), summary, notes, self._palette, width
+        )
 
     def _module(
         self, row: Branch, details: "tuple[TensorDetail, ...]", width: int, height: int
@@ -153,8 +193,9 @@ class Drawing:
         shapes = [f"{fmt.shape(spec.shape)} {clean(spec.dtype)}" for spec in stored_specs(row)]
         notes = self.notes(row)
         return module_figure(
-            row.path, self._kind(row), details, shapes, notes, self._palette, width, height
-        )
+            row.path, self._kind(row), details, shapes, notes, self._palette, width, height,
+            self._session.scale,
+        )  # fmt: skip
 
     def _said(self, title: str, text: list[str], width: int) -> "Figure":
         from tui.figures.figure import Figure
@@ -164,44 +205,76 @@ class Drawing:
         return Figure(message_figure(clean(title), shown, self._palette, width))
 
     def _overview(self, row: Row, width: int, height: int) -> "Figure":
-        import numpy as np
+        from tui.figures.overview import View, overview_figure
 
-        from tui.figures.overview import overview_figure
+        sections = self._axes(row)[0]
+        view = View(
+            self._session.metric,
+            self._session.scale,
+            self._palette,
+            width,
+            self._session.pairs is not None,
+            partial(self._tell, sections),
+            partial(self._find, sections),
+        )
+        title = clean(row.path) or clean(
+            self._session.listing.title if self._session.listing else ""
+        )
+        summary, notes = self._session.summary(row), self.notes(row)
+        drawn = self._filled(row)
+        return overview_figure(title, self._kind(row), drawn, view, summary, notes, height)
 
+    def heatmap(self) -> "Heatmap | None":
+        """The overview on show, for a picture; None where something else is."""
+        from inspect_core.results.heatmap import Heatmap
+
+        row, listing = self._selected[0], self._session.listing
+        if row is None or listing is None or not self.shows_overview:
+            return None
+        pairs = self._session.pairs
+        against = f" vs {pairs.title}" if pairs is not None else ""
+        where = f", {row.path}" if row.path else ""
+        title = f"{listing.title}{against}{where}"
+        return Heatmap(title, self._session.metric, tuple(self._filled(row)))
+
+    def _filled(self, row: Row) -> "list[HeatSection]":
+        """The sections of a row with the values that are known by now."""
+        from inspect_core.results.heatmap import HeatSection, section_values, shape_of
+
+        table, metric = self._session.table, self._session.metric
         sections, places = self._axes(row)
-        values = [
-            np.array([self._session.value(where) for where in cells], np.float64).reshape(
-                len(section.kinds), len(section.columns)
+        return [
+            HeatSection(
+                section.title,
+                section.columns,
+                section.kinds,
+                *section_values(table, cells, metric, shape_of(section)),
             )
             for section, cells in zip(sections, places, strict=True)
         ]
-        return overview_figure(
-            clean(row.path) or clean(self._session.listing.title if self._session.listing else ""),
-            self._kind(row),
-            sections,
-            values,
-            self._session.metric,
-            self._session.summary(row),
-            self._session.pairs is not None,
-            self.notes(row),
-            partial(self._tell, sections),
-            partial(self._find, sections),
-            self._palette,
-            width,
-            height,
-        )
 
-    def _tell(self, sections: "list[Section]", number: int, row: int, column: int) -> str:
+    def _tell(
+        self,
+        sections: "list[Section]",
+        number: int,
+        row: int,
+        column: int,
+        several: tuple[str, ...],
+    ) -> str:
         """What a cell of an overview is: layer, kind, and the numbers of its tensors."""
         section = sections[number]
         kind, layer = clean(section.kinds[row], 80), clean(section.columns[column], 40)
+        if several:
+            layer += f" (largest of {clean(several[0], 40)}-{clean(several[-1], 40)})"
+        if layer and sum(other.columns != ("",) for other in sections) > 1:
+            layer = f"{clean(section.title, 40)} {layer}".strip()
         name = f"{layer} · {kind}" if layer else kind
         ordinals = section.cells[row][column]
         if not ordinals:
             return f"{name}   not there"
         summary = self._session.summary_at(ordinals)
         if summary is None:
-            return f"{name}   no value"
+            return f"{name}   not compared"
         metric = self._session.metric
         parts = [f"{metric.name} {fmt.metric_value(metric, metric.value(summary))}"]
         if self._session.pairs is not None:
@@ -219,26 +292,16 @@ class Drawing:
             return None
         return listing.names[self._session.tensor_at(ordinals[0])]
 
-    def _axes(self, row: Row) -> "tuple[list[Section], list[list[Place]]]":
+    def _axes(self, row: Row) -> "tuple[list[Section], list[list[Place | None]]]":
         """The sections of a row and where their cells' tensors are; kept while a sweep runs."""
-        import numpy as np
-
+        from inspect_core.results.heatmap import places_of
         from inspect_core.structure.overview import overview
 
         kept = self._kept_axes
-        if kept is not None and kept[0] is row:
-            return kept[1], kept[2]
-        sections = overview(row)
-        places: list[list[Place]] = [
-            [
-                slice(at[0], at[0] + 1) if len(at) == 1 else np.array(at, np.int64)
-                for cells in section.cells
-                for at in cells
-            ]
-            for section in sections
-        ]
-        self._kept_axes = (row, sections, places)
-        return sections, places
+        if kept is None or kept[0] is not row:
+            sections = overview(row)
+            kept = self._kept_axes = (row, sections, [places_of(section) for section in sections])
+        return kept[1], kept[2]
 
     def _kind(self, row: Row) -> str:
         times = f" {self._palette.glyphs.times}{row.count}" if row.count > 1 else ""

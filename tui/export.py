@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
     from inspect_core.work.inspections import TensorDetail
 
-SUFFIXES = (".svg", ".txt", ".json")
-"""What a file can be: a picture of the screen, its text, the numbers of the selected row."""
+SUFFIXES = (".svg", ".txt", ".json", ".lamella")
+"""What a file can be: a picture of the screen, its text, the numbers of the selected row; and the
+whole comparison, to be opened without the models."""
+
+MAP_SUFFIX = ".map.svg"
+"""An overview as a picture, without the screen around it; `.png` is the same."""
 
 MOST_TENSORS = 20_000
 """Tensors of a row that are listed one by one; the summary is of all."""
@@ -121,7 +125,9 @@ def _pair_status(summary: "Summary | None") -> str:
     """As in the JSON of `lamella diff`; `pending` where nothing was compared yet."""
     if summary is None:
         return "pending"
-    return "changed" if summary.changed else "identical"
+    if not summary.changed:
+        return "identical"
+    return "changed" if summary.beyond else "rounded"
 
 
 def _metrics(summary: "Summary | None", delta: bool) -> dict[str, Any] | None:

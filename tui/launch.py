@@ -35,6 +35,7 @@ def launch(
     device: str,
     look: "Look",
     bookmark: str | None = None,
+    map_file: str | None = None,
 ) -> None:
     """Run the app until the user leaves it.
 
@@ -73,6 +74,7 @@ def launch(
             depth=find_depth(look.colors, os.environ),
             bookmark=bookmark,
             settings=settings,
+            map_file=map_file,
         )
         app = LamellaApp(options, backend, opening)
         with _terminal_restored():

@@ -8,7 +8,6 @@ from textual.message import Message
 if TYPE_CHECKING:
     from inspect_core.control import Progress
     from inspect_core.structure.branch import Row
-    from inspect_core.work.sweep import SweepPart
     from tui.figures.figure import Figure
 
 
@@ -35,11 +34,11 @@ class JobEnded(Message):
 
 @dataclass
 class SweepArrived(Message):
-    """Some tensors were summarised."""
+    """Some tensors were summarised, or a part of another result came ahead (see its role)."""
 
     role: str
     number: int
-    part: "SweepPart"
+    part: Any
 
 
 @dataclass

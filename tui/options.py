@@ -21,6 +21,7 @@ class Options:
         depth: how many colours the terminal has.
         bookmark: a pattern of names to begin on, or None.
         settings: what the user wants every time.
+        map_file: a file that says how the reference spells names of the model, or None.
     """
 
     model: Uri
@@ -31,3 +32,4 @@ class Options:
     depth: Depth = Depth.TRUE
     bookmark: str | None = None
     settings: Settings = field(default_factory=Settings)
+    map_file: str | None = None

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 """While the user moves about, the file system is asked at most this often; never when idle."""
 
-OF_THE_OLD_FILES = ("types", "pair", "sweep", "some", "inspect", "zoom", "look")
+OF_THE_OLD_FILES = ("types", "pair", "sweep", "some", "inspect", "zoom", "look", "files")
 """Roles whose answers would be about files that are opened again."""
 
 
@@ -80,6 +80,8 @@ class Reloading:
         app.session.pair(None)
         app.session.expects_pairs = app.comparison.wanted is not None
         app.session.open(listing)
+        if listing.saved is not None:
+            app.comparison.restore(listing.saved)
         assert tree_view.outline is not None
         app.detail.forget()
         tree_view.outline.replace_tree(listing.tree)

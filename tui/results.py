@@ -71,6 +71,8 @@ class Results:
             return
         self._app.problem = ""
         self._app.session.open(listing)
+        if listing.saved is not None:
+            self._app.comparison.restore(listing.saved)
         tree_view.show(Outline(listing.tree), clean(listing.title, 60))
         self._app.navigation.opened()
         self._app.say_ready()
@@ -135,6 +137,13 @@ class Results:
         self._app.comparison.refresh()
         self._app.say_ready()
 
+    def _on_files(self, files: Any) -> None:
+        self._app.session.files = files
+        self._app.detail.refresh()
+
+    def _on_save(self, path: str) -> None:
+        self._app.notify(f"written: {clean(path)}", markup=False)
+
     def _on_inspect(self, detail: Any) -> None:
         self._app.say_ready()
         self._app.detail.inspected(detail)
@@ -148,6 +157,8 @@ class Results:
     def failed(self, role: str, error: BaseException) -> None:
         """Say what went wrong, and go on where there is a way."""
         text = str(error)
+        if role == "files":  # the sweep reads the same folders, and says what is wrong with them
+            return
         if isinstance(error, WorkerDied) and self._died(role, error):
             return
         if isinstance(error, FilesChanged):
@@ -171,6 +182,8 @@ class Results:
             note = f"module types are not known: {text}"
             self._app.session.listing = replace(self._app.session.listing, note=note)
             self._app.say_ready()
+        elif role == "save":
+            self._app.warn(text)
         elif role == "inspect":
             path = self._app.detail.row.path if self._app.detail.row else ""
             self._app.detail.say(path, [text, "Press Enter to try again."])

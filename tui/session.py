@@ -7,7 +7,7 @@ it what arrived. numpy is imported only once there is something to compare.
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from math import inf, nan
+from math import inf
 from operator import and_
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from inspect_core.structure.branch import Branch, Row, spans
 from inspect_core.structure.fold import short_names
 from inspect_core.structure.tree import ModuleTree
+from tui.collected import Collected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import Place, SummaryTable
+    from inspect_core.results.scale import ScaleKind
+    from inspect_core.results.side_files import FileDifference
     from inspect_core.work.listings import Listing, PairListing
+    from inspect_core.work.saved import SavedPair
     from inspect_core.work.sweep import SweepPart
 
 
@@ -50,9 +54,12 @@ class Session:
     Attributes:
         listing: the opened model, or None while it opens.
         pairs: which tensors answer which, or None without a reference.
-        table: summaries by ordinal, or None before anything was compared.
         expects_pairs: whether a reference was asked for, and may still be opening.
         metric_key: the metric on show.
+        awaited: the metric that will be once the sweep that collects for it has found something.
+        collected: summaries by ordinal, and what was collected with them.
+        scale: how the values of a figure are spread over its colours.
+        files: what differs beside the weights.
         by_change: whether siblings are in order of their change.
         complaints: what is wrong with settings and themes, safe to show.
         version: grows with every change that a view could show.
@@ -61,9 +68,12 @@ class Session:
 
     listing: "Listing | None" = None
     pairs: "PairListing | None" = None
-    table: "SummaryTable | None" = None
     expects_pairs: bool = False
     metric_key: str = "rel_l2"
+    awaited: str = ""
+    collected: Collected = field(default_factory=Collected)
+    scale: "ScaleKind" = "robust"
+    files: "tuple[FileDifference, ...]" = ()
     by_change: bool = False
     complaints: list[str] = field(default_factory=list)
     version: int = 0
@@ -75,16 +85,22 @@ class Session:
     _spent: float = 0.0
 
     @property
+    def table(self) -> "SummaryTable | None":
+        """Summaries by ordinal, or None before anything was compared."""
+        return self.collected.table
+
+    @property
     def tree(self) -> ModuleTree | None:
         """The tree on show."""
         return self.listing.tree if self.listing else None
 
     def open(self, listing: "Listing") -> None:
         """A model was opened, or opened again with types."""
-        old, table = self.listing, self.table
-        self.table = None
-        if old is not None and table is not None and old.names == listing.names:
-            self.table = table.reordered(self._ordinals()[_order(listing.tree)])
+        old = self.listing
+        if old is not None and self.table is not None and old.names == listing.names:
+            self.collected.reorder(self._ordinals()[_order(listing.tree)])
+        else:
+            self.collected.clear()
         self.listing = listing
         self._ordinal_of = None
         self._paired = None
@@ -93,22 +109,42 @@ class Session:
 
     def pair(self, pairs: "PairListing | None") -> None:
         """A reference was opened (or taken away): nothing is compared yet."""
-        self.pairs = pairs
-        self.table = None
+        from inspect_core.delta.collect import NOTHING
+
+        self.pairs, self.files = pairs, ()
+        self.metric_key, self.awaited = self.awaited or self.metric_key, ""
+        self.collected.clear(self.metric.needs if pairs is not None else NOTHING)
         self._paired = None
         self._anew()
+
+    @property
+    def saved(self) -> bool:
+        """Whether it is a saved result that is on show: numbers without values."""
+        return self.listing is not None and self.listing.saved is not None
+
+    def restore(self, saved: "SavedPair") -> None:
+        """What a saved result knows of the model on show: all of it is there at once."""
+        assert self.listing is not None
+        self.pair(saved.pairs)
+        self.expects_pairs, self.files = False, saved.files
+        if not saved.collected.covers(self.metric.needs):
+            self.metric_key = "rel_l2"
+        self.collected.hold(saved.table.reordered(_order(self.listing.tree)), saved.collected)
+
+    def in_listing_order(self, table: "SummaryTable") -> "SummaryTable":
+        """The rows of a table by index in the listing, as others count tensors."""
+        return table.reordered(self._ordinals())
 
     def put(self, part: "SweepPart") -> None:
         """Some tensors were summarised."""
         import numpy as np
 
-        if self.table is None:
-            from inspect_core.delta.table import SummaryTable
-
-            assert self.listing is not None
-            self.table = SummaryTable(len(self.listing.names))
+        assert self.listing is not None
         ordinals = self._ordinals()[np.asarray(part.tensors, np.int64)]
-        self.table.put(ordinals, part.rows)
+        turned = self.collected.put(ordinals, part.rows, len(self.listing.names))
+        if self.awaited or turned:
+            self.metric_key, self.awaited = self.awaited or self.metric_key, ""
+            self._anew()
         self.version += 1
 
     def tensor_at(self, ordinal: int) -> int:
@@ -171,13 +207,20 @@ class Session:
         return where
 
     @property
+    def complete(self) -> bool:
+        """Whether nothing is left for the running sweep, or the next one."""
+        table = self.collected.growing
+        return table is not None and not (self._comparable() & ~table.seen).any()
+
+    @property
     def done(self) -> frozenset[int]:
-        """Indices of the tensors that were summarised."""
-        if self.table is None:
+        """Indices of the tensors that need no summarising any more."""
+        table = self.collected.growing
+        if table is None:
             return frozenset()
         import numpy as np
 
-        return frozenset(np.flatnonzero(self.table.seen[self._ordinals()]).tolist())
+        return frozenset(np.flatnonzero(table.seen[self._ordinals()]).tolist())
 
     def nonfinite(self, most: int) -> list[tuple[int, int]]:
         """The first tensors with NaN or infinite values, and how many positions that are."""
@@ -214,13 +257,6 @@ class Session:
             return None
         return self.table.summary(where)
 
-    def value(self, where: "Place") -> float:
-        """The metric over some tensors; NaN where nothing was compared, inf where undefined."""
-        if self.table is None or not self.table.seen_in(where):
-            return nan
-        value = self.metric.value(self.table.summary(where))
-        return inf if value is None else value
-
     def size_of(self, row: Row) -> float:
         """How much a row changed, for sorting: what has no number comes after what did not move.
 
@@ -255,10 +291,21 @@ class Session:
         self.behind = False
         self._spent = 0.0
 
-    def show_metric(self, key: str) -> None:
-        """Another metric is on show."""
-        self.metric_key = key
-        self._anew()
+    def show_metric(self, key: str) -> bool:
+        """Another metric is on show.
+
+        Returns:
+            Whether it is already: else a sweep has to collect what it needs, and its first
+            numbers bring it. Until then those of before stay.
+        """
+        from inspect_core.delta.metrics import METRICS
+
+        there = self.collected.choose(METRICS[key].needs) or not self._comparable().any()
+        self.awaited = "" if there else key
+        if there:
+            self.metric_key = key
+            self._anew()
+        return there
 
     def _anew(self) -> None:
         """What was worked out of rows does not hold any more."""

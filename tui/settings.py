@@ -11,15 +11,22 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from inspect_core.errors import CheckpointError
 from inspect_core.text import clean
 
+if TYPE_CHECKING:
+    from inspect_core.results.scale import ScaleKind
+
 MOST_BYTES = 100_000
 """Size of the largest settings file read."""
 
-WORDS = ("theme", "metric", "sort")
+WORDS = ("theme", "metric", "sort", "scale")
 """Settings that are a word; what they are at the end of a run is remembered."""
+
+SCALES: "tuple[ScaleKind, ...]" = ("robust", "linear", "log")
+"""As in `inspect_core.results.scale`, which the first frame does not import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Settings:
         theme: name of a theme, or None.
         metric: key of a metric, or None.
         sort: `change` or `model`, or None.
+        scale: one of `SCALES`, or None.
         ascii_only: draw with ASCII alone.
         keys: binding id -> keys, e.g. `screen.metric` -> `M`.
         problems: what could not be used, one line each, safe to show.
@@ -38,6 +46,7 @@ class Settings:
     theme: str | None = None
     metric: str | None = None
     sort: str | None = None
+    scale: "ScaleKind | None" = None
     ascii_only: bool = False
     keys: dict[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -69,9 +78,13 @@ def load_settings() -> Settings:
             problems.append(f"{clean(str(path))}: {name} cannot be {clean(repr(value), 40)}")
     if words["sort"] not in (None, "change", "model"):
         problems.append(f"sort cannot be {clean(str(words['sort']), 40)}: change or model")
+    scale = words.pop("scale")
+    if scale not in (None, *SCALES):
+        problems.append(f"scale cannot be {clean(str(scale), 40)}: {', '.join(SCALES)}")
     keys = chosen.get("keys")
     return Settings(
         **words,
+        scale=next((known for known in SCALES if known == scale), None),
         ascii_only=chosen.get("ascii") is True,
         keys=_keys(keys if isinstance(keys, dict) else {}, str(path), problems),
         problems=tuple(problems),

@@ -1,12 +1,15 @@
 """Copying and exporting what is on show."""
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspect_core.errors import LamellaError
+from inspect_core.new_file import write_new
 from inspect_core.text import clean
+from inspect_core.work.saved import SUFFIX, SaveResult
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -53,11 +56,35 @@ class Takeaway:
         start = export.suggested_name(title, clean(row.path, 80) if row is not None else "")
 
         def answered(name: str | None) -> None:
-            if name:
+            if name and Path(name).suffix == SUFFIX:
+                self._save(Path(name).expanduser())
+            elif name:
                 work = partial(self._write, Path(name).expanduser(), strips, title)
                 self._app.run_worker(work(), group="export")
 
         self._app.push_screen(ExportPrompt(start), answered)
+
+    def _save(self, path: Path) -> None:
+        """Write the finished sweep to a file that can be opened without the models."""
+        session = self._app.session
+        listing, pairs, table = session.listing, session.pairs, session.table
+        if session.saved:
+            self._app.warn("this is a saved result: copy its file")
+        elif listing is None or pairs is None or table is None:
+            self._app.warn("there is no comparison to save: press r")
+        elif not session.complete:
+            self._app.warn("the comparison is not finished: save it when it is")
+        else:
+            self._app.desk.submit(
+                "save",
+                SaveResult(
+                    path=os.path.abspath(path),  # noqa: PTH100 - resolve() would follow links
+                    model=listing.opened,
+                    reference=pairs.opened,
+                    table=session.in_listing_order(table),
+                    collected=session.collected.shown,
+                ),
+            )
 
     async def _write(self, path: Path, strips: "list[Strip]", title: str) -> None:
         try:
@@ -70,7 +97,25 @@ class Takeaway:
     def _write_now(self, path: Path, strips: "list[Strip]", title: str) -> None:
         from tui import export
 
-        export.write_new(path, self._content(path, strips, title))
+        if path.suffix == ".png" or path.name.endswith(export.MAP_SUFFIX):
+            write_new(path, [self._picture(path)])
+        else:
+            export.write_new(path, self._content(path, strips, title))
+
+    def _picture(self, path: Path) -> bytes:
+        """The overview on show."""
+        from inspect_core.errors import UsageError
+        from tui.picture import picture
+
+        heatmap = self._app.detail.drawing.heatmap()
+        if heatmap is None:
+            raise UsageError(
+                "only an overview can be such a picture",
+                where=str(path),
+                hint="go to a fold or to the root; .svg writes the screen",
+            )
+        scale, theme = self._app.session.scale, self._app.appearance.theme
+        return picture(heatmap, scale, theme, path.suffix.removeprefix("."))
 
     def _content(self, path: Path, strips: "list[Strip]", title: str) -> str:
         from inspect_core.errors import UsageError

@@ -7,6 +7,7 @@ from inspect_core.control import Progress
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.session import Session
+from tui.side_files import difference_lines
 
 if TYPE_CHECKING:
     from inspect_core.work.listings import PairListing
@@ -62,7 +63,13 @@ def notes(session: Session) -> list[str]:
     if listing is None:
         return []
     files = "1 file" if listing.files == 1 else f"{listing.files:,} files"
-    return [f"{listing.format}, {files}", *[aside.told for aside in listing.aside]]
+    found = [f"{listing.format}, {files}", *[aside.told for aside in listing.aside]]
+    if session.pairs is not None:
+        rules = sorted(session.pairs.rules.items(), key=lambda rule: -rule[1])
+        found += [f"{count:,} paired by: {clean(rule, 200)}" for rule, count in rules]
+    if session.files:
+        found += ["", "beside the weights, reference → model:", *difference_lines(session.files)]
+    return found
 
 
 def ready(session: Session, problem: str) -> tuple[str, bool]:
@@ -96,6 +103,8 @@ def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
     left = [("lamella", "type")]
     if listing is None:
         return left, device
+    if session.saved:
+        left.append(("result of", "muted"))
     left.append((clean(listing.title, 40), "module"))
     figures = [
         f"{fmt.params(listing.tree.root.totals.params)} parameters",

@@ -4,8 +4,7 @@ import errno
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -89,7 +88,8 @@ class LocalFile:
         if not buffer.nbytes:
             return
         rest = buffer.cast("B")
-        with _OPEN_FILES.borrow(self) as descriptor:
+        descriptor = _OPEN_FILES.borrow(self)
+        try:
             while rest:
                 try:
                     got = os.preadv(descriptor, [rest], offset)
@@ -100,6 +100,8 @@ class LocalFile:
                     raise CheckpointError("the file ends too early", where=str(self.path))
                 rest = rest[got:]
                 offset += got
+        finally:
+            _OPEN_FILES.give_back(self)
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if the file is no longer the one first opened."""
@@ -164,9 +166,8 @@ class _OpenFiles:
         self._users: dict[LocalFile, int] = {}
         self._unwanted: set[LocalFile] = set()
 
-    @contextmanager
-    def borrow(self, file: LocalFile) -> Iterator[int]:
-        """Lend a descriptor that stays open until the block ends."""
+    def borrow(self, file: LocalFile) -> int:
+        """Lend a descriptor that stays open until it is given back."""
         with self._lock:
             descriptor = self._descriptors.get(file)
             if descriptor is None:
@@ -175,16 +176,17 @@ class _OpenFiles:
                 self._descriptors[file] = descriptor
             self._descriptors.move_to_end(file)
             self._users[file] = self._users.get(file, 0) + 1
-        try:
-            yield descriptor
-        finally:
-            with self._lock:
-                self._users[file] -= 1
-                if not self._users[file]:
-                    del self._users[file]
-                    if file in self._unwanted:
-                        self._close(file)
-                self._close_idle(self._most)
+            return descriptor
+
+    def give_back(self, file: LocalFile) -> None:
+        """Take back what was lent once."""
+        with self._lock:
+            self._users[file] -= 1
+            if not self._users[file]:
+                del self._users[file]
+                if file in self._unwanted:
+                    self._close(file)
+            self._close_idle(self._most)
 
     def keep(self, file: LocalFile, descriptor: int) -> None:
         """Take over a descriptor just opened."""

@@ -63,7 +63,7 @@ class Checkpoint:
         """Fill `buffer` with bytes of a tensor.
 
         Args:
-            tensor: one of `tensors`.
+            tensor: one of `tensors`, or a view of some (see `views`).
             offset: first byte, counted from the tensor's start.
             buffer: a writable, contiguous view; its length is what is read.
 
@@ -76,12 +76,26 @@ class Checkpoint:
             raise ValueError(
                 f"bytes {offset}-{offset + buffer.nbytes} of a tensor of {tensor.nbytes}"
             )
-        if tensor.strides is None:
+        if tensor.parts:
+            self._read_parts(tensor, offset, buffer.cast("B"))
+        elif tensor.strides is None:
             self.shards[tensor.shard].read_into(tensor.start + offset, buffer)
         elif buffer.nbytes:
             from inspect_core.checkpoint.strided import read_strided
 
             read_strided(self.shards[tensor.shard], tensor, offset, buffer)
+
+    def _read_parts(self, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
+        """Fill `buffer` with what each part has of the range."""
+        before = done = 0
+        for part in tensor.parts:
+            size = part.nbytes
+            first = offset + done - before
+            if first < size and done < buffer.nbytes:
+                taken = min(size - first, buffer.nbytes - done)
+                self.read_into(part, first, buffer[done : done + taken])
+                done += taken
+            before += size
 
     def check_unchanged(self) -> None:
         """Raise CheckpointError if a file is no longer the one that was opened."""

@@ -19,8 +19,17 @@ _MAGIC: list[tuple[bytes, str, str]] = [
 ]
 """First bytes, what they tell, and what to do about it."""
 
+SAVED_RESULT_HEAD = b'{"__metadata__":{"lamella":"result",'
+"""How the header of a saved comparison begins, which is a safetensors file of its own kind."""
+
+_SAVED_AT = 8
 _TAR, _TAR_AT = b"ustar", 257
 _DOWNLOAD_AGAIN = "download it again; the site may want you to log in"
+
+
+def is_saved_result(head: bytes | bytearray) -> bool:
+    """Whether a file that begins with these bytes is a saved comparison."""
+    return head[_SAVED_AT : _SAVED_AT + len(SAVED_RESULT_HEAD)] == SAVED_RESULT_HEAD
 
 
 def name_foreign_file(head: bytes) -> tuple[str, str] | None:
@@ -35,6 +44,8 @@ def name_foreign_file(head: bytes) -> tuple[str, str] | None:
     for magic, what, hint in _MAGIC:
         if head.startswith(magic):
             return what, hint
+    if is_saved_result(head):
+        return "a saved result, which holds no weights", "give it alone: lamella FILE"
     if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR:
         return "a tar archive, perhaps a PyTorch 0.1 file", "save it again with a newer PyTorch"
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -2,7 +2,7 @@
 
 from inspect_core.checkpoint.byte_source import LocalFile
 from inspect_core.checkpoint.contents import GGUF, PYTORCH, SAFETENSORS, Contents
-from inspect_core.checkpoint.foreign_files import name_foreign_file
+from inspect_core.checkpoint.foreign_files import is_saved_result, name_foreign_file
 from inspect_core.checkpoint.header import HEAD_BYTES, is_safetensors, parse_header
 from inspect_core.errors import CheckpointError
 
@@ -25,6 +25,8 @@ def read_contents(file: LocalFile, shard: int, only: str | None = None) -> Conte
     """
     head = bytearray(min(file.size, HEAD_BYTES))
     file.read_into(0, memoryview(head))
+    if is_saved_result(head):
+        raise _unknown(file, bytes(head))
     found = SAFETENSORS if is_safetensors(head, file.size) else _by_magic(bytes(head))
     if file.path.suffix.lower() == ".safetensors":
         only = SAFETENSORS

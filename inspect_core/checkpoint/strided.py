@@ -48,14 +48,14 @@ def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memor
     """
     import numpy as np
 
-    width = DTYPES[tensor.dtype].nbytes(1)
+    shape, strides, width = _in_units(tensor)
     first, last = offset // width, -(-(offset + buffer.nbytes) // width)
-    kind = np.dtype(f"u{width}")
+    kind = np.dtype(f"u{width}" if width in (1, 2, 4, 8) else f"V{width}")
     values = np.empty(last - first, kind)
     reads = MAX_READS + (tensor.stop - tensor.start) // BYTES_PER_READ
     share = reads * buffer.nbytes // max(1, tensor.nbytes)
     gather = _Gather(file, tensor.start, kind, max(share, MIN_READS))
-    shape, strides = _merged(tensor.shape, tensor.strides or ())
+    shape, strides = _merged(shape, strides)
     done = 0
     for begin, sizes in _boxes(first, last, shape):
         part = values[done : (done := done + prod(sizes))].reshape(sizes)
@@ -109,6 +109,18 @@ class _Gather:
         self._file.read_into(self._start + at * width, block)
         steps = [stride * width for stride in strides]
         part[...] = np.ndarray(part.shape, self._kind, block, 0, steps)
+
+
+def _in_units(tensor: TensorInfo) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Shape and strides in what is stored together, and the bytes of that.
+
+    Of a quantised tensor these are blocks: its rows must be whole ones, as `views` sees to.
+    """
+    dtype, shape, strides = DTYPES[tensor.dtype], tensor.shape, tensor.strides or ()
+    if dtype.block > 1:
+        shape = (*shape[:-1], shape[-1] // dtype.block)
+        strides = (*(stride // dtype.block for stride in strides[:-1]), 1)
+    return shape, strides, dtype.nbytes(dtype.block)
 
 
 def _merged(

@@ -76,6 +76,9 @@ class TensorInfo(NamedTuple):
         stop: one past the last byte.
         strides: elements from one index to the next, dimension by dimension, where the values
             do not lie in order without gaps (PyTorch's views); None where they do.
+        parts: tensors of one dtype whose values follow each other and make up this one, where
+            it is stored in several (see `views`); then `shard`, `start` and `strides` say
+            nothing, and `stop` is its size in bytes. Empty for what is stored in one.
     """
 
     name: str
@@ -85,6 +88,7 @@ class TensorInfo(NamedTuple):
     start: int
     stop: int
     strides: tuple[int, ...] | None = None
+    parts: "tuple[TensorInfo, ...]" = ()
 
     @property
     def numel(self) -> int:

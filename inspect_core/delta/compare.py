@@ -13,8 +13,11 @@ from typing import TypeVar
 
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.control import Control, Progress
+from inspect_core.delta.collect import NOTHING, Collect
 from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling, Window
 from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel, Raw
+from inspect_core.delta.profile import Profile, ProfilePart, ProfileSums
+from inspect_core.delta.rows import PartsOfTensor, RowPart, row_bounds
 from inspect_core.delta.summary import Summary
 from inspect_core.delta.values import Readable, ValueReader
 from inspect_core.pairing.match import Pair
@@ -62,7 +65,7 @@ class Comparer:
     def __init__(self, kernel: Kernel, threads: int | None = None) -> None:
         self._kernel = kernel
         self._threads = threads or thread_count()
-        self._model, self._reference = ValueReader(), ValueReader()
+        self._model, self._reference = ValueReader(kernel.buffer), ValueReader(kernel.buffer)
 
     def summaries(
         self,
@@ -70,9 +73,16 @@ class Comparer:
         reference: Readable,
         pairs: Sequence[Pair],
         control: Control,
-        histogram: bool = False,
+        collect: Collect = NOTHING,
     ) -> Iterator[tuple[int, Summary]]:
         """Yield `(pair number, summary)` in order, reporting progress after each task.
+
+        Args:
+            model: what holds the model's tensors.
+            reference: what holds the reference's.
+            pairs: what is compared with what.
+            control: takes progress, and can cancel.
+            collect: what is found beside the sums.
 
         Raises:
             Cancelled: `control` was cancelled.
@@ -80,25 +90,25 @@ class Comparer:
         """
         total_bytes = sum(pair.nbytes for pair in pairs)
         seen_bytes = 0
-        held, held_pair = Summary(), 0
+        held, held_pair = PartsOfTensor(), 0
         control.report(Progress(0, len(pairs), "tensors", 0, total_bytes))
 
-        def work(task: Sequence[_Piece]) -> list[tuple[_Piece, Summary]]:
+        def work(task: Sequence[_Piece]) -> list[tuple[_Piece, Summary, RowPart | None]]:
             return [
-                (piece, self._piece(model, reference, pairs[piece.pair], piece, histogram))
+                (piece, *self._piece(model, reference, pairs[piece.pair], piece, collect))
                 for piece in task
             ]
 
-        for results in self._in_order(work, _tasks(pairs), control):
-            for piece, summary in results:
+        for results in self._in_order(work, _tasks(pairs, collect.rows), control):
+            for piece, summary, rows in results:
                 if piece.pair != held_pair:
-                    yield held_pair, held
-                    held, held_pair = Summary(), piece.pair
-                held = held + summary
+                    yield held_pair, held.finished
+                    held, held_pair = PartsOfTensor(), piece.pair
+                held.add(pairs[held_pair].model.shape, summary, rows)
                 seen_bytes += _piece_bytes(pairs[piece.pair], piece)
             control.report(Progress(held_pair, len(pairs), "tensors", seen_bytes, total_bytes))
         if pairs:
-            yield held_pair, held
+            yield held_pair, held.finished
         control.report(Progress(len(pairs), len(pairs), "tensors", total_bytes, total_bytes))
 
     def measured(
@@ -199,11 +209,42 @@ class Comparer:
             heat = heat if cells is None else heat + cells
         return pooling.without_guards(heat)
 
+    def profile(
+        self,
+        model: Readable,
+        reference: Readable,
+        pair: Pair,
+        control: Control,
+        view: MatrixView | None = None,
+    ) -> Profile:
+        """Sums over each row and each column of the matrix in view, by default the first.
+
+        Raises:
+            UsageError: it has too many of them.
+            Cancelled: `control` was cancelled.
+            CheckpointError: a file cannot be read, or changed meanwhile.
+        """
+        view = view or MatrixView.of(pair.model.shape)
+        sums = ProfileSums(view)
+        total = pair.nbytes * view.numel // max(1, pair.model.numel)
+
+        def work(bound: tuple[int, int]) -> tuple[int, ProfilePart]:
+            start, stop = bound
+            piece = _Piece(0, view.first + start, view.first + stop)
+            return stop, sums.of(self._read(model, reference, pair, piece), start)
+
+        for seen, part in self._in_order(work, sums.bounds(CHUNK_VALUES), control):
+            sums.add(part)
+            done = pair.nbytes * seen // pair.model.numel
+            control.report(Progress(0, 1, "tensors", done, total))
+        return sums.profile
+
     def _piece(
-        self, model: Readable, reference: Readable, pair: Pair, piece: _Piece, histogram: bool
-    ) -> Summary:
+        self, model: Readable, reference: Readable, pair: Pair, piece: _Piece, collect: Collect
+    ) -> tuple[Summary, RowPart | None]:
         chunk = self._read(model, reference, pair, piece)
-        return self._kernel.compare(chunk, histogram, None)[0]
+        summary, _ = self._kernel.compare(chunk, collect.histogram, None)
+        return summary, RowPart.of(chunk, pair.model.shape) if collect.rows else None
 
     def _read(self, model: Readable, reference: Readable, pair: Pair, piece: _Piece) -> Chunk:
         start, stop = piece.start, piece.stop
@@ -211,7 +252,10 @@ class Comparer:
         theirs: tuple[Raw | None, str | None] = None, None
         if pair.reference is not None:
             theirs = self._reference.read(reference, pair.reference, start, stop)
-        return Chunk(*ours, *theirs, stop - start)
+        decoded = ours[1] != pair.model.dtype
+        if pair.reference is not None:
+            decoded = decoded or theirs[1] != pair.reference.dtype
+        return Chunk(*ours, *theirs, stop - start, decoded)
 
     def _in_order(
         self, work: Callable[[Task], Result], tasks: Iterable[Task], control: Control
@@ -234,7 +278,7 @@ class Comparer:
                     future.cancel()
 
 
-def _tasks(pairs: Sequence[Pair]) -> Iterator[list[_Piece]]:
+def _tasks(pairs: Sequence[Pair], whole_rows: bool = False) -> Iterator[list[_Piece]]:
     """Cut large tensors into chunks, and put small ones together."""
     batch: list[_Piece] = []
     values = 0
@@ -244,6 +288,10 @@ def _tasks(pairs: Sequence[Pair]) -> Iterator[list[_Piece]]:
             yield batch
             batch, values = [], 0
         if numel > CHUNK_VALUES:
+            if whole_rows:
+                bounds = row_bounds(pair.model.shape, CHUNK_VALUES)
+                yield from ([_Piece(number, *bound)] for bound in bounds)
+                continue
             for piece in _split(number, numel):
                 yield [piece]
         else:
@@ -272,6 +320,11 @@ def _cut(number: int, start: int, stop: int) -> Iterator[_Piece]:
 
 
 def _piece_bytes(pair: Pair, piece: _Piece) -> int:
-    sides = (pair.model,) if pair.reference is None else (pair.model, pair.reference)
-    dtypes = [DTYPES[side.dtype] for side in sides]
+    if piece.stop - piece.start == pair.model.numel:
+        return pair.nbytes
+    dtypes = [DTYPES[side.dtype] for side in _sides(pair)]
     return sum(dtype.nbytes(piece.stop) - dtype.nbytes(piece.start) for dtype in dtypes)
+
+
+def _sides(pair: Pair) -> tuple[TensorInfo, ...]:
+    return (pair.model,) if pair.reference is None else (pair.model, pair.reference)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling
+from inspect_core.delta.rounding import FORMATS, Side, narrow_side
 from inspect_core.delta.summary import Summary
 
 Raw = NDArray[np.uint8]
@@ -26,6 +27,8 @@ class Chunk:
             is the model itself.
         reference_dtype: their dtype name, or None.
         numel: values on each side.
+        decoded: whether a side was decoded from quantised blocks: those have been rounded in
+            a way of their own, and nothing of that is called rounding here.
     """
 
     model: Raw
@@ -33,6 +36,16 @@ class Chunk:
     reference: Raw | None
     reference_dtype: str | None
     numel: int
+    decoded: bool = False
+
+    @property
+    def narrow_side(self) -> Side | None:
+        """The side in a narrower float dtype, whose rounding may explain differences."""
+        return None if self.decoded else narrow_side(self.model_dtype, self.reference_dtype)
+
+    def dtype_of(self, side: Side) -> str:
+        """The dtype of a side that is there."""
+        return self.model_dtype if side == "model" else self.reference_dtype or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +64,26 @@ class HeatRequest:
 
 
 class Kernel(Protocol):
-    """Compares one chunk; pure, and safe to call from several threads."""
+    """Compares one chunk; pure, and safe to call from several threads.
+
+    What each field of the summary is stands in `Summary`. Of those that need care: `sign_flips`
+    asks for both values nonzero, however small (a product of two may vanish). With
+    `Chunk.narrow_side`, `across` is `numel`, and r is the other side's values in that dtype (F64
+    by way of F32, as torch's `.to()`): `beyond` counts changed positions where r is neither
+    equal to the narrow value nor NaN where that is NaN, non-finite positions included, and
+    `sq_beyond` sums (narrow - r)^2 over the compared positions, d^2 where r is not finite.
+    F8_E4M3 has no infinity: r is its largest value there, and a NaN counts as explained too.
+    Without a narrow side they are 0, `changed` and `sq_d`.
+    """
 
     def compare(
         self, chunk: Chunk, histogram: bool, heat: HeatRequest | None
     ) -> tuple[Summary, HeatGrid | None]:
         """Sums over the chunk, with a histogram or a heat grid where asked for."""
+        ...
+
+    def buffer(self, nbytes: int) -> Raw:
+        """Memory to read a side of a chunk into, such as the kernel takes it from best."""
         ...
 
 
@@ -67,15 +94,18 @@ class CpuKernel:
         self, chunk: Chunk, histogram: bool, heat: HeatRequest | None
     ) -> tuple[Summary, HeatGrid | None]:
         """See `Kernel.compare`."""
-        from inspect_core.delta import kernels  # numba takes 0.3 s to import
+        from inspect_core.delta import float_kernels, kernels  # numba takes 0.3 s to import
+        from inspect_core.delta.histogram_kernels import joined
+        from inspect_core.delta.widening import BYTE_VALUES
 
-        model, model_code = _readable(chunk.model, chunk.model_dtype, kernels.CODES)
-        reference, reference_code = _NOTHING, kernels.ZERO
-        if chunk.reference is not None and chunk.reference_dtype is not None:
-            reference, reference_code = _readable(
-                chunk.reference, chunk.reference_dtype, kernels.CODES
-            )
         counts, sums, bins = kernels.empty_outputs(histogram)
+        if chunk.model_dtype == chunk.reference_dtype and heat is None:
+            raws = chunk.model, chunk.reference
+            if float_kernels.compare_floats(*raws, chunk.model_dtype, counts, sums, bins):
+                return Summary.of(counts, sums, joined(bins)), None
+            counts, sums, bins = kernels.empty_outputs(histogram)
+        model, model_code, reference, reference_code = readable(chunk)
+        side = chunk.narrow_side
         grid = None if heat is None else HeatGrid.zero(heat.pooling.rows, heat.pooling.columns)
         kernels.compare_raw(
             model,
@@ -84,7 +114,9 @@ class CpuKernel:
             reference_code,
             chunk.numel,
             model.size // max(1, chunk.numel),
-            kernels.BYTE_VALUES,
+            BYTE_VALUES,
+            _SIDES[side],
+            _NO_FORMAT if side is None else FORMATS[chunk.dtype_of(side)].row,
             counts,
             sums,
             bins,
@@ -94,7 +126,21 @@ class CpuKernel:
             heat.pooling.column_edges if heat else _NO_INDEX,
             grid.cells if grid else _NO_GRID,
         )
-        return Summary.of(counts, sums, bins if histogram else None), grid
+        return Summary.of(counts, sums, joined(bins)), grid
+
+    def buffer(self, nbytes: int) -> Raw:
+        """See `Kernel.buffer`."""
+        return np.empty(nbytes, np.uint8)
+
+
+def readable(chunk: Chunk) -> tuple[Raw, int, Raw, int]:
+    """Bytes and codes of both sides as the numba kernels read them."""
+    from inspect_core.delta.widening import CODES, ZERO
+
+    model = _readable(chunk.model, chunk.model_dtype, CODES)
+    if chunk.reference is None or chunk.reference_dtype is None:
+        return *model, _NOTHING, ZERO
+    return *model, *_readable(chunk.reference, chunk.reference_dtype, CODES)
 
 
 def _readable(raw: Raw, dtype: str, codes: dict[str, int]) -> tuple[Raw, int]:
@@ -107,6 +153,8 @@ def _readable(raw: Raw, dtype: str, codes: dict[str, int]) -> tuple[Raw, int]:
 _MIDDLE_INTEGERS: dict[str, type[np.generic]] = {
     "I32": np.int32, "I16": np.int16, "U32": np.uint32, "U16": np.uint16,
 }  # fmt: skip
+_SIDES: dict[Side | None, int] = {None: 0, "model": 1, "reference": 2}
+_NO_FORMAT = np.zeros(4, np.float64)
 _NOTHING = np.empty(0, np.uint8)
 _NO_INDEX = np.empty(0, np.int64)
 _NO_GRID = np.empty((4, 0, 0), np.float64)

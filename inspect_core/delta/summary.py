@@ -12,22 +12,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HISTOGRAM_SHIFT = 20
-"""|d| falls into the bin `float32_bits(|d|) >> 20`: its exponent and three mantissa bits."""
-
-HISTOGRAM_BINS = (0x7F800000 >> HISTOGRAM_SHIFT) + 1
-"""Bins from 0 (zero and the smallest subnormals) to infinity; a bin is at most 12.5% wide."""
+from inspect_core.delta.histogram import Histogram, lorenz_bounds, quantile
+from inspect_core.delta.residual import merge_residual
+from inspect_core.delta.row_angles import RowAngles
 
 LEAST_SQUARE = 1e-290
 """A sum of squares below this has lost digits to the end of float64's range."""
 
 SUMS = (
     "sum_d", "abs_d", "sq_d", "abs_model", "abs_reference",
-    "sq_model", "sq_reference", "dot", "residual", "max_abs",
+    "sq_model", "sq_reference", "dot", "residual", "max_abs", "sq_beyond",
 )  # fmt: skip
 """The float64 fields of a `Summary`, in the order in which kernels return them."""
 
-COUNTS = ("numel", "changed", "left_out", "nonfinite_model", "nonfinite_reference")
+COUNTS = (
+    "numel", "changed", "left_out", "nonfinite_model", "nonfinite_reference",
+    "sign_flips", "beyond", "across",
+)  # fmt: skip
 """The integer fields of a `Summary`, in the order in which kernels return them."""
 
 
@@ -45,6 +46,12 @@ class Summary:
         left_out: positions where a or b is not finite.
         nonfinite_model: non-finite values in a.
         nonfinite_reference: non-finite values in b.
+        sign_flips: positions where a and b are both nonzero, and of opposite sign.
+        beyond: changed positions that rounding does not explain. Where one side's dtype is a
+            narrower float than the other's (`delta.rounding`), a position is explained if the
+            wider value rounds to the narrower one. Elsewhere all that changed is beyond.
+        across: positions of pairs in two float dtypes, one narrower: where rounding can
+            explain anything at all.
         sum_d: sum of d.
         abs_d: sum of |d|.
         sq_d: sum of d^2.
@@ -57,7 +64,11 @@ class Summary:
             It merges as a variance does (Chan, Golub, LeVeque 1983), so small angles keep
             their digits where acos of a cosine loses them.
         max_abs: largest |d|.
+        sq_beyond: sum of (narrow - r)^2 with r = the wider side rounded to the narrower dtype;
+            d^2 where nothing can be explained, or r overflows.
         histogram: int64 `(HISTOGRAM_BINS,)` counts of |d|, or None where it was not asked for.
+            Positions that were left out count as zeros.
+        rows: what was found row by row, or None where it was not asked for.
     """
 
     numel: int = 0
@@ -65,6 +76,9 @@ class Summary:
     left_out: int = 0
     nonfinite_model: int = 0
     nonfinite_reference: int = 0
+    sign_flips: int = 0
+    beyond: int = 0
+    across: int = 0
     sum_d: float = 0.0
     abs_d: float = 0.0
     sq_d: float = 0.0
@@ -75,12 +89,13 @@ class Summary:
     dot: float = 0.0
     residual: float = 0.0
     max_abs: float = 0.0
-    histogram: NDArray[np.int64] | None = None
+    sq_beyond: float = 0.0
+    histogram: Histogram | None = None
+    rows: RowAngles | None = None
 
     def __add__(self, other: "Summary") -> "Summary":
-        # Of two empty parts the one with a histogram stays, as a zero must not lose it.
-        if other.numel == 0 and (self.numel > 0 or other.histogram is None):
-            return self
+        if other.numel == 0:
+            return self if self.numel > 0 else self._with_parts_of(other)
         if self.numel == 0:
             return other
         merged: dict[str, Any] = {n: getattr(self, n) + getattr(other, n) for n in COUNTS + SUMS}
@@ -91,19 +106,28 @@ class Summary:
         )  # fmt: skip
         if self.histogram is not None and other.histogram is not None:
             merged["histogram"] = self.histogram + other.histogram
+        if self.rows is not None and other.rows is not None:
+            merged["rows"] = self.rows + other.rows
         return Summary(**merged)
+
+    def _with_parts_of(self, other: "Summary") -> "Summary":
+        """Of two empty summaries one with all the parts that either has: a zero loses none."""
+        histogram = other.histogram if self.histogram is None else self.histogram
+        rows = other.rows if self.rows is None else self.rows
+        return replace(self, histogram=histogram, rows=rows)
 
     @classmethod
     def of(
         cls,
         counts: NDArray[np.int64],
         sums: NDArray[np.float64],
-        histogram: NDArray[np.int64] | None = None,
+        histogram: Histogram | None = None,
+        rows: RowAngles | None = None,
     ) -> "Summary":
         """A summary from a kernel's two rows, ordered as `COUNTS` and `SUMS`."""
         fields: dict[str, Any] = dict(zip(COUNTS, counts.tolist(), strict=True))
         fields.update(zip(SUMS, sums.tolist(), strict=True))
-        return cls(**fields, histogram=histogram)
+        return cls(**fields, histogram=histogram, rows=rows)
 
     @classmethod
     def merged(cls, parts: Iterable["Summary"]) -> "Summary":
@@ -189,42 +213,86 @@ class Summary:
         """Share of positions whose values differ."""
         return self.changed / self.numel if self.numel else None
 
+    @property
+    def beyond_fraction(self) -> float | None:
+        """Share of positions whose values differ by more than rounding explains."""
+        return self.beyond / self.numel if self.numel else None
+
+    @property
+    def rel_l2_beyond(self) -> float | None:
+        """Norm of what rounding does not explain, over the norm of the reference."""
+        if not self.compared or not math.isfinite(self.sq_beyond):
+            return None
+        if not self.beyond:
+            return 0.0
+        if not self._squares_hold or self.sq_reference < LEAST_SQUARE:
+            return None
+        return math.sqrt(self.sq_beyond) / math.sqrt(self.sq_reference)
+
+    @property
+    def explained(self) -> float | None:
+        """Share of the sum of d^2 that rounding explains, in [0, 1].
+
+        None where both sides have the same precision, or nothing differs.
+        """
+        if not self.across or not self.sq_d or not self._squares_hold:
+            return None
+        return max(0.0, 1.0 - self.sq_beyond / self.sq_d)
+
+    @property
+    def sign_flip_fraction(self) -> float | None:
+        """Share of the compared positions whose sign is the opposite one."""
+        return self.sign_flips / self.compared if self.compared else None
+
+    @property
+    def mean_abs_model(self) -> float | None:
+        """Mean of |a| over the compared positions."""
+        return _known(self.abs_model / self.compared) if self.compared else None
+
+    @property
+    def mean_abs_reference(self) -> float | None:
+        """Mean of |b| over the compared positions."""
+        return _known(self.abs_reference / self.compared) if self.compared else None
+
+    def quantile(self, q: float) -> float | None:
+        """The |d| that a share `q` of the compared positions does not exceed.
+
+        Within 1/17 (5.9%) of the exact value; see `delta.histogram.quantile`. None without a
+        histogram.
+        """
+        sizes = self._sizes
+        return None if sizes is None else quantile(sizes, q, self.max_abs)
+
+    @property
+    def lorenz_bounds(self) -> tuple[float, float] | None:
+        """An interval that holds the Lorenz area of |d|; None without a histogram or change."""
+        sizes = self._sizes
+        return None if sizes is None else lorenz_bounds(sizes, self.abs_d, self.max_abs)
+
+    @property
+    def lorenz_area(self) -> float | None:
+        """Area under the Lorenz curve of |d|, (1 - Gini) / 2, in [0, 0.5].
+
+        The middle of `lorenz_bounds`, so at most 0.03 off (see `delta.histogram`).
+        """
+        bounds = self.lorenz_bounds
+        return None if bounds is None else (bounds[0] + bounds[1]) / 2.0
+
+    @property
+    def _sizes(self) -> Histogram | None:
+        """Counts of |d| of the compared positions."""
+        if self.histogram is None or not self.left_out:
+            return self.histogram
+        sizes = self.histogram.copy()
+        sizes[0] -= self.left_out
+        return sizes
+
+    @property
+    def row_angle(self) -> float | None:
+        """Mean angle of the rows, radians; None where it was not collected or no row has one."""
+        return None if self.rows is None else self.rows.mean_angle
+
 
 def _known(value: float) -> float | None:
     """A number, or None where a sum has overflowed."""
     return value if math.isfinite(value) else None
-
-
-def merge_residual(
-    residual_1: float, dot_1: float, square_1: float,
-    residual_2: float, dot_2: float, square_2: float,
-) -> float:  # fmt: skip
-    """Residual of the union of two parts about their common slope."""
-    if square_1 <= 0.0 or square_2 <= 0.0:
-        return residual_1 + residual_2
-    slope_gap = dot_1 / square_1 - dot_2 / square_2
-    shared = square_1 / (square_1 + square_2) * square_2
-    return residual_1 + residual_2 + slope_gap * slope_gap * shared
-
-
-def histogram_edges() -> NDArray[np.float64]:
-    """Lower edges of the histogram's bins and the upper edge of the last finite one."""
-    bits = np.arange(HISTOGRAM_BINS, dtype=np.uint32) << np.uint32(HISTOGRAM_SHIFT)
-    return bits.view(np.float32).astype(np.float64)
-
-
-def histogram_by_decade(histogram: NDArray[np.int64]) -> dict[int, int]:
-    """Counts of |d| by power of ten, smallest first; exact zeros are left out.
-
-    A bin that straddles a power of ten counts for the decade of its lower edge.
-
-    Returns:
-        decade e -> how many |d| lie in [10^e, 10^(e+1)).
-    """
-    edges = histogram_edges()
-    decades: dict[int, int] = {}
-    for index in np.flatnonzero(histogram).tolist():
-        if index > 0 and math.isfinite(edges[index]):
-            decade = math.floor(math.log10(edges[index]))
-            decades[decade] = decades.get(decade, 0) + int(histogram[index])
-    return dict(sorted(decades.items()))

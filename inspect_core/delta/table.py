@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspect_core.control import Control
+from inspect_core.delta.collect import EVERYTHING, NOTHING, Collect
 from inspect_core.delta.compare import Comparer
+from inspect_core.delta.histogram import Run, trimmed
 from inspect_core.delta.summary import COUNTS, SUMS, Summary
+from inspect_core.delta.table_parts import PartRows, TableParts
 from inspect_core.delta.values import Readable
 from inspect_core.pairing import Pair
 
@@ -28,6 +31,7 @@ _SQ_D, _SQ_REFERENCE = SUMS.index("sq_d"), SUMS.index("sq_reference")
 MOST_ROWS = 2000
 """Rows of one part: whoever takes it in should not notice."""
 
+NO_PARTS = PartRows()
 _CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
 
@@ -40,15 +44,25 @@ class SummaryRows:
         counts: int64 `(n, len(COUNTS))`.
         sums: float64 `(n, len(SUMS))`.
         apart: bool `(n,)`: indices and masks, whose sizes would drown those of the weights.
+        parts: what only some sweeps collect.
     """
 
     counts: NDArray[np.int64]
     sums: NDArray[np.float64]
     apart: NDArray[np.bool_]
+    parts: PartRows = NO_PARTS
 
     @classmethod
-    def of(cls, summaries: Sequence[Summary], apart: Sequence[bool] = ()) -> "SummaryRows":
-        """The rows of a list of summaries; histograms stay behind."""
+    def of(
+        cls, summaries: Sequence[Summary], apart: Sequence[bool] = (), runs: Sequence[Run] = ()
+    ) -> "SummaryRows":
+        """The rows of a list of summaries, with the optional parts that all of them have.
+
+        Args:
+            summaries: one a tensor.
+            apart: see the class.
+            runs: their histograms, trimmed, where they themselves hold none any more.
+        """
         return cls(
             np.array([getattr(s, n) for s in summaries for n in COUNTS], np.int64).reshape(
                 len(summaries), len(COUNTS)
@@ -57,6 +71,7 @@ class SummaryRows:
                 len(summaries), len(SUMS)
             ),
             np.array(apart or [False] * len(summaries), np.bool_),
+            PartRows.of(summaries, runs),
         )
 
 
@@ -75,6 +90,7 @@ class SummaryTable:
         self.sums = np.zeros((len(SUMS), tensors), np.float64)
         self.seen = np.zeros(tensors, np.bool_)
         self.apart = np.zeros(tensors, np.bool_)
+        self._parts = TableParts(tensors)
 
     def put(self, ordinals: NDArray[np.int64], rows: SummaryRows) -> None:
         """Take in the rows of some tensors."""
@@ -84,6 +100,7 @@ class SummaryTable:
             line[ordinals] = sums
         self.seen[ordinals] = True
         self.apart[ordinals] = rows.apart
+        self._parts.put(ordinals, rows.parts)
 
     def reordered(self, old_ordinals: NDArray[np.int64]) -> "SummaryTable":
         """The same rows in another order: row i is the one that was at `old_ordinals[i]`."""
@@ -92,19 +109,36 @@ class SummaryTable:
         table.sums = np.ascontiguousarray(self.sums[:, old_ordinals])
         table.seen = self.seen[old_ordinals]
         table.apart = self.apart[old_ordinals]
+        table._parts = self._parts.reordered(old_ordinals)
         return table
+
+    def taken(self, ordinals: NDArray[np.int64]) -> SummaryRows:
+        """The rows of some tensors on their way to elsewhere."""
+        return SummaryRows(
+            np.ascontiguousarray(self.counts[:, ordinals].T),
+            np.ascontiguousarray(self.sums[:, ordinals].T),
+            self.apart[ordinals],
+            self._parts.taken(ordinals),
+        )
 
     def row(self, ordinal: int) -> Summary | None:
         """The summary of one tensor; None if it was not compared."""
         if not self.seen[ordinal]:
             return None
-        return Summary.of(self.counts[:, ordinal], self.sums[:, ordinal])
+        counts, at = self.counts[:, ordinal], np.array([ordinal])
+        histogram = self._parts.histogram(at, int(counts[0]))
+        return Summary.of(counts, self.sums[:, ordinal], histogram, self._parts.rows(at))
 
-    def summary(self, runs: "Runs | Place") -> Summary:
+    def summary(self, runs: "Runs | Place", needs: Collect = EVERYTHING) -> Summary:
         """The merged summary of some tensors.
 
         Indices and masks (`SummaryRows.apart`) are left out unless there is nothing else: the
         position ids 0 .. 511 of a BERT outweigh all its weights.
+
+        Args:
+            runs: which tensors.
+            needs: which optional parts to merge, where they were collected: the histograms of
+                20,000 tensors take some hundredths of a second.
         """
         where = place(runs)
         if isinstance(where, slice):
@@ -120,7 +154,22 @@ class SummaryTable:
             sums = parts.sum(axis=1)
             sums[_MAX] = parts[_MAX].max()
             sums[_RESIDUAL] += _between(parts, sums)
-        return Summary.of(counts.sum(axis=1), sums)
+        total = counts.sum(axis=1)
+        histogram = rows = None
+        if needs:
+            ordinals = self._taken(where)
+            if needs.histogram:
+                histogram = self._parts.histogram(ordinals, int(total[0]))
+            if needs.rows:
+                rows = self._parts.rows(ordinals)
+        return Summary.of(total, sums, histogram, rows)
+
+    def _taken(self, where: "Place") -> NDArray[np.int64]:
+        """The ordinals that were compared, without those set apart unless there are no others."""
+        at = np.arange(len(self.seen))[where]
+        at = at[self.seen[at]]
+        weights = at[~self.apart[at]]
+        return weights if len(weights) else at
 
     def changed_in(self, runs: "Runs | Place") -> int:
         """How many values changed in some tensors, indices and masks included."""
@@ -172,6 +221,7 @@ def sweep_parts(
     reference: Readable,
     wanted: Sequence[tuple[int, Pair]],
     control: Control,
+    collect: Collect = NOTHING,
 ) -> Iterator[tuple["array[int]", SummaryRows]]:
     """Compare pairs, numbered as in the listing; yield rows several times a second.
 
@@ -179,15 +229,17 @@ def sweep_parts(
         Cancelled: `control` was cancelled.
         CheckpointError: a file cannot be read.
     """
-    tensors, held, apart = array("q"), list[Summary](), list[bool]()
+    tensors, held, apart, runs = array("q"), list[Summary](), list[bool](), list[Run]()
     last = time.monotonic()
     pairs = [pair for _, pair in wanted]
-    for number, summary in comparer.summaries(model, reference, pairs, control):
+    for number, summary in comparer.summaries(model, reference, pairs, control, collect):
         tensors.append(wanted[number][0])
-        held.append(summary)
+        held.append(summary.without_histogram())
+        if summary.histogram is not None:  # sixteen kilobytes, mostly zeros
+            runs.append(trimmed(summary.histogram))
         apart.append(pairs[number].model.dtype in INDEX_DTYPES)
         if time.monotonic() - last > PART_SECONDS or len(held) >= MOST_ROWS:
-            yield tensors, SummaryRows.of(held, apart)
-            tensors, held, apart, last = array("q"), [], [], time.monotonic()
+            yield tensors, SummaryRows.of(held, apart, runs)
+            tensors, held, apart, runs, last = array("q"), [], [], [], time.monotonic()
     if held:
-        yield tensors, SummaryRows.of(held, apart)
+        yield tensors, SummaryRows.of(held, apart, runs)

@@ -5,13 +5,20 @@ float64 on the host, after a scaling by a power of two that keeps squares in ran
 """
 
 import math
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
+from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.delta.heat import HeatGrid
+from inspect_core.delta.histogram import HISTOGRAM_BINS, HISTOGRAM_SHIFT
 from inspect_core.delta.kernel import Chunk, HeatRequest, Raw
-from inspect_core.delta.summary import HISTOGRAM_BINS, HISTOGRAM_SHIFT, Summary
+from inspect_core.delta.summary import Summary
+from inspect_core.delta.torch_sums import Values, wide_sums
 from inspect_core.errors import UsageError
 
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -27,6 +34,12 @@ BLOCK = 1024
 
 ON_EVERY_DEVICE = frozenset({"F32", "F16", "BF16"})
 """Dtypes that mps converts itself; the host widens the others for it."""
+
+ON_THE_HOST = frozenset({"U16", "U32", "U64"})
+"""Dtypes that torch hardly knows on a device: they are widened before they go there."""
+
+BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers by their bytes, to compare bits with."""
 
 BEYOND_FLOAT32 = frozenset({"F64", "I64", "U64", "I32", "U32"})
 """Dtypes that float32 cannot hold: where the device has no float64, the host compares them."""
@@ -58,6 +71,7 @@ class TorchKernel:
         wide = self.device.type != "mps" if wide is None else wide
         self.dtype = torch.float64 if wide else torch.float32
         self._host = None if wide else TorchKernel("cpu", wide=True)
+        self._local = threading.local()
 
     @torch.inference_mode()
     def compare(
@@ -69,95 +83,96 @@ class TorchKernel:
             if heat is None:
                 return nothing, None
             return nothing, HeatGrid.zero(heat.pooling.rows, heat.pooling.columns)
-        if self._host and not BEYOND_FLOAT32.isdisjoint((chunk.model_dtype, chunk.reference_dtype)):
+        if self._host and self._needs_float64(chunk):
             return self._host.compare(chunk, histogram, heat)
-        a = self._load(chunk.model, chunk.model_dtype)
-        if chunk.reference is None or chunk.reference_dtype is None:
-            b = torch.zeros_like(a)
-        else:
-            b = self._load(chunk.reference, chunk.reference_dtype)
-        lost_a, lost_b = ~torch.isfinite(a), ~torch.isfinite(b)
-        lost = lost_a | lost_b
-        left_out = int(lost.sum())
-        changed_lost = _changed_among(lost, a, b, chunk) if left_out else 0
-        if left_out:
-            a, b = a.masked_fill(lost, 0.0), b.masked_fill(lost, 0.0)
-        d = self._difference(a, b, chunk)
-        largest = [float(values.abs().max()) for values in (a, b, d)]
-        if self._host and max(largest) > LARGEST:
-            return self._host.compare(chunk, histogram, heat)
-        # A scale for each: the squares of one side must not vanish beside the other's.
-        unit_a, unit_b, unit_d = (1.0 if not self._host else _power_of_two(v) for v in largest)
-        x, y, z = a / unit_a, b / unit_b, d / unit_d
-        dot, sq_b = self._sum(x * y), self._sum(y * y)
-        slope = dot / sq_b if sq_b > 0.0 else 0.0
-        if self._host and abs(slope * (unit_a / unit_b) - 1.0) <= 0.5:
-            # What of d is not along b is the same, and keeps float32's digits where d is small.
-            slope_d = self._sum(z * y) / sq_b
-            residual = self._sum((z - slope_d * y) ** 2) * unit_d**2
-        else:
-            residual = self._sum((x - slope * y) ** 2) * unit_a**2
-        summary = Summary(
-            numel=chunk.numel,
-            changed=int((d != 0).sum()) + changed_lost,
-            left_out=left_out,
-            nonfinite_model=int(lost_a.sum()),
-            nonfinite_reference=int(lost_b.sum()),
-            sum_d=self._sum(z) * unit_d,
-            abs_d=self._sum(z.abs()) * unit_d,
-            sq_d=self._sum(z * z) * unit_d**2,
-            abs_model=self._sum(x.abs()) * unit_a,
-            abs_reference=self._sum(y.abs()) * unit_b,
-            sq_model=self._sum(x * x) * unit_a**2,
-            sq_reference=sq_b * unit_b**2,
-            dot=dot * unit_a * unit_b,
-            residual=residual,
-            max_abs=largest[2],
-            histogram=_histogram(d) if histogram else None,
-        )
-        return summary, None if heat is None else _pooled(d, lost, heat)
+        with self._own_stream():
+            values = Values.of(self, chunk)
+            if self._host:
+                summary = self._narrow_sums(values)
+                if summary is None:
+                    return self._host.compare(chunk, histogram, heat)
+            else:
+                summary = wide_sums(values)
+            if histogram:
+                summary = replace(summary, histogram=_histogram(values.d))
+            return summary, None if heat is None else _pooled(values.d, values.lost, heat)
 
-    def _load(self, raw: Raw, dtype: str) -> torch.Tensor:
+    def buffer(self, nbytes: int) -> Raw:
+        """See `Kernel.buffer`; what is copied to a GPU lies in memory that it reads itself."""
+        pinned = self.device.type == "cuda"
+        raw: Raw = torch.empty(nbytes, dtype=torch.uint8, pin_memory=pinned).numpy()
+        return raw
+
+    def load(self, raw: Raw, dtype: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Loader.load`; the bytes cross to the device once."""
+        held = self._moved(torch.from_numpy(raw))
+        bits = held.view(BITS[DTYPES[dtype].nbytes(1)])
         if dtype == "BOOL":  # a byte other than 0 and 1 is no value that torch defines
-            return torch.from_numpy(raw != 0).to(self.dtype).to(self.device)
-        values = torch.frombuffer(raw, dtype=TORCH_DTYPES[dtype])
-        if dtype in ON_EVERY_DEVICE or (not self._host and not dtype.startswith("U")):
-            return values.to(self.device).to(self.dtype)
-        return values.to(self.dtype).to(self.device)
+            return (held != 0).to(self.dtype), bits
+        kind = TORCH_DTYPES[dtype]
+        if dtype in ON_EVERY_DEVICE or (not self._host and dtype not in ON_THE_HOST):
+            return held.view(kind).to(self.dtype), bits
+        return self._moved(torch.from_numpy(raw).view(kind).to(self.dtype)), bits
 
-    def _difference(self, a: torch.Tensor, b: torch.Tensor, chunk: Chunk) -> torch.Tensor:
-        if chunk.model_dtype == chunk.reference_dtype and chunk.model_dtype in ("I64", "U64"):
-            return self._int64_difference(chunk)
-        return a - b
+    def _moved(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(self.device, non_blocking=True)
 
-    def _int64_difference(self, chunk: Chunk) -> torch.Tensor:
-        # float64 rounds integers beyond 2^53 before it subtracts them; their halves are exact.
-        kind = np.int64 if chunk.model_dtype == "I64" else np.uint64
-        assert chunk.reference is not None
-        x, y = chunk.model.view(kind), chunk.reference.view(kind)
-        high = (x >> kind(32)).astype(np.float64) - (y >> kind(32)).astype(np.float64)
-        mask = kind(0xFFFFFFFF)
-        low = (x & mask).astype(np.float64) - (y & mask).astype(np.float64)
-        return torch.from_numpy(high * 2.0**32 + low).to(self.dtype).to(self.device)
+    def _own_stream(self) -> AbstractContextManager[object]:
+        """A stream for each thread on cuda: one copies while another computes.
 
-    def _sum(self, values: torch.Tensor) -> float:
-        if self.dtype == torch.float64:
-            return float(values.sum())
-        short = -values.numel() % BLOCK
-        blocks = torch.nn.functional.pad(values, (0, short)).reshape(-1, BLOCK).sum(dim=1)
-        return math.fsum(blocks.cpu().tolist())
+        The only wait is that for the sums, at the end; until then the buffers are in use.
+        """
+        if self.device.type != "cuda":
+            return nullcontext()
+        if not hasattr(self._local, "stream"):
+            self._local.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
+        context: AbstractContextManager[object] = torch.cuda.stream(self._local.stream)
+        return context
+
+    def _needs_float64(self, chunk: Chunk) -> bool:
+        dtypes = {chunk.model_dtype, chunk.reference_dtype}
+        return chunk.narrow_side is not None or not BEYOND_FLOAT32.isdisjoint(dtypes)
+
+    def _narrow_sums(self, values: Values) -> Summary | None:
+        """Sums on a device without float64; None where the values leave float32's range."""
+        a, b, d = values.a, values.b, values.d
+        largest = [float(side.abs().max()) for side in (a, b, d)]
+        if max(largest) > LARGEST:
+            return None
+        # A scale for each: the squares of one side must not vanish beside the other's.
+        unit_a, unit_b, unit_d = (_power_of_two(v) for v in largest)
+        x, y, z = a / unit_a, b / unit_b, d / unit_d
+        dot, sq_b = _sum(x * y), _sum(y * y)
+        slope = dot / sq_b if sq_b > 0.0 else 0.0
+        if abs(slope * (unit_a / unit_b) - 1.0) <= 0.5:
+            # What of d is not along b is the same, and keeps float32's digits where d is small.
+            slope_d = _sum(z * y) / sq_b
+            residual = _sum((z - slope_d * y) ** 2) * unit_d**2
+        else:
+            residual = _sum((x - slope * y) ** 2) * unit_a**2
+        sums: dict[str, Any] = {
+            "sum_d": _sum(z) * unit_d,
+            "abs_d": _sum(z.abs()) * unit_d,
+            "sq_d": _sum(z * z) * unit_d**2,
+            "abs_model": _sum(x.abs()) * unit_a,
+            "abs_reference": _sum(y.abs()) * unit_b,
+            "sq_model": _sum(x * x) * unit_a**2,
+            "sq_reference": sq_b * unit_b**2,
+            "dot": dot * unit_a * unit_b,
+            "residual": residual,
+            "max_abs": largest[2],
+        }
+        counts = values.counts()
+        found = torch.stack(list(counts.values())).cpu().tolist()
+        summary = Summary(**dict(zip(counts, found, strict=True)), **sums)
+        return replace(summary, beyond=summary.changed, sq_beyond=summary.sq_d)
 
 
-def _changed_among(lost: torch.Tensor, a: torch.Tensor, b: torch.Tensor, chunk: Chunk) -> int:
-    """How many of the non-finite positions differ: by value, and by bits in one dtype."""
-    same = (a == b)[lost].cpu()
-    if chunk.reference is not None and chunk.model_dtype == chunk.reference_dtype:
-        where = lost.cpu().numpy()
-        width = chunk.model.size // chunk.numel
-        rows_a = chunk.model.reshape(chunk.numel, width)[where]
-        rows_b = chunk.reference.reshape(chunk.numel, width)[where]
-        same |= torch.from_numpy((rows_a == rows_b).all(axis=1))
-    return int((~same).sum())
+def _sum(values: torch.Tensor) -> float:
+    """A sum of float32: short ones on the device, the rest on the host in float64."""
+    short = -values.numel() % BLOCK
+    blocks = torch.nn.functional.pad(values, (0, short)).reshape(-1, BLOCK).sum(dim=1)
+    return math.fsum(blocks.cpu().tolist())
 
 
 def _power_of_two(value: float) -> float:

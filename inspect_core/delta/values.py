@@ -1,6 +1,7 @@
 """Values as the kernels read them: the bytes of a file, and quantised blocks decoded."""
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -28,10 +29,14 @@ class ValueReader:
     """Reads runs of values into buffers that it uses again, one set for each thread.
 
     What `read` returned is good until the same thread reads again.
+
+    Args:
+        allocate: makes a buffer of so many bytes; by default in plain memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, allocate: Callable[[int], Raw] | None = None) -> None:
         self._local = threading.local()
+        self._allocate = allocate or _plain
 
     def read(self, source: Readable, tensor: TensorInfo, start: int, stop: int) -> tuple[Raw, str]:
         """Read values `start` .. `stop` of a tensor, flat.
@@ -66,9 +71,13 @@ class ValueReader:
     def _buffer(self, name: str, nbytes: int) -> Raw:
         held: Raw | None = getattr(self._local, name, None)
         if held is None or held.size < nbytes:
-            held = np.empty(max(nbytes, FEWEST_BYTES), np.uint8)
+            held = self._allocate(max(nbytes, FEWEST_BYTES))
             setattr(self._local, name, held)
         return held[:nbytes]
+
+
+def _plain(nbytes: int) -> Raw:
+    return np.empty(nbytes, np.uint8)
 
 
 def decode(raw: Raw, dtype: DType, values: NDArray[np.float32]) -> None:

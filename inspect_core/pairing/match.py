@@ -42,6 +42,8 @@ class Match:
             cannot; `added` is in the model only, `removed` in the reference only.
         reason: the rule, or what is in the way, for people; holds foreign names.
         sides: the parts of both that are compared; None where that is all of them.
+        partners: names of the reference's tensors that `reference` is made of, where it is
+            made of several; empty otherwise.
     """
 
     model: TensorInfo | None
@@ -49,6 +51,7 @@ class Match:
     status: Status
     reason: str
     sides: Pair | None = None
+    partners: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,7 +75,10 @@ class Pairing:
     Attributes:
         matches: in the model's order, then what was removed in the reference's.
         rules: how many partners each rule found.
+        warnings: what is odd about how it was made, such as a rule of the user's that fitted
+            nothing; foreign text inside.
     """
 
     matches: tuple[Match, ...]
     rules: Mapping[str, int]
+    warnings: tuple[str, ...] = ()

@@ -64,7 +64,7 @@ def pair_tensors(model: Mapping[str, TensorInfo], reference: Mapping[str, Tensor
         else:
             rule = SAME_NAME if other.name == name else how
             rules[rule] += 1
-            matches.append(_judged(info, other, rule))
+            matches.append(judged(info, other, rule))
     lost = f"no partner in the model ({_TRIED})"
     matches += [
         Match(None, info, "removed", lost) for name, info in reference.items() if name not in taken
@@ -138,7 +138,8 @@ def _why_alone(name: str, chosen: Sequence[Renaming], reference: Mapping[str, Te
     return f"no partner in the reference ({_TRIED})"
 
 
-def _judged(info: TensorInfo, other: TensorInfo, rule: str) -> Match:
+def judged(info: TensorInfo, other: TensorInfo, rule: str) -> Match:
+    """The match of two tensors that a rule brought together: whether they can be compared."""
     if info.shape != other.shape:
         shapes = f"shape {_sizes(info)} here, {_sizes(other)} in the reference"
         return Match(info, other, "shape_mismatch", shapes)

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from inspect_core.checkpoint import Checkpoint, open_checkpoint
 from inspect_core.control import Control
-from inspect_core.pairing import Match, pair_tensors
+from inspect_core.delta.collect import NOTHING, Collect
+from inspect_core.pairing import LayerMap, Match, pair_checkpoints
+from inspect_core.results.side_files import FileDifference, side_file_differences
+from inspect_core.text import clean
 
 if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
@@ -19,10 +22,10 @@ Uri = str | os.PathLike[str] | Sequence[str]
 """What names a model; see `open_checkpoint`."""
 
 TensorStatus = Literal[
-    "changed", "identical", "added", "removed", "shape_mismatch", "unsupported"
+    "changed", "rounded", "identical", "added", "removed", "shape_mismatch", "unsupported"
 ]  # fmt: skip
 STATUSES: tuple[TensorStatus, ...] = get_args(TensorStatus)
-"""Every status, in the order in which they are counted."""
+"""Every status, in the order in which they are counted; see `TensorReport`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ class Comparison:
         rules: how many partners each rule of pairing found.
         kept: which of the matches were asked for, as indices.
         table: a row for each match; of zeros where nothing was compared.
+        files: what differs beside the weights: configs, tokenizer, chat template; nothing
+            where only some tensors were asked for.
+        collected: what the table has beside the sums.
     """
 
     model: Side
@@ -70,6 +76,8 @@ class Comparison:
     rules: Mapping[str, int]
     kept: Sequence[int]
     table: "SummaryTable"
+    files: tuple[FileDifference, ...] = ()
+    collected: Collect = NOTHING
 
     def summary(self, index: int) -> "Summary | None":
         """The sums of one match; None if it was not compared."""
@@ -80,7 +88,10 @@ class Comparison:
         status = self.matches[index].status
         if status != "pair":
             return status
-        return "changed" if self.table.counts[_changed_column(), index] else "identical"
+        counts = self.table.counts
+        if not counts[_column("changed"), index]:
+            return "identical"
+        return "changed" if counts[_column("beyond"), index] else "rounded"
 
     def tree(self) -> "ModuleTree":
         """The model's tree by names; tensor `i` of it is match `i`."""
@@ -99,6 +110,8 @@ def compare(
     device: str = "cpu",
     control: Control | None = None,
     keep: Callable[[str], bool] | None = None,
+    collect: Collect = NOTHING,
+    layer_map: LayerMap | None = None,
 ) -> Comparison:
     """Compare two checkpoints; see `diff`, and `report_of` for the published numbers.
 
@@ -108,6 +121,8 @@ def compare(
         device: where to compare.
         control: takes progress, and can cancel.
         keep: which tensors to compare, by `TensorReport.name`; None for all.
+        collect: what is found beside the sums, for metrics that need it.
+        layer_map: what the user says of the model's names in the reference.
     """
     import numpy as np
 
@@ -118,21 +133,26 @@ def compare(
     control = control or Control()
     comparer = Comparer(kernel_for(device))
     with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
-        pairing = pair_tensors(model.tensors, reference.tensors)
+        pairing = pair_checkpoints(model, reference, layer_map)
         matches = pairing.matches
         kept = [at for at, match in enumerate(matches) if keep is None or keep(match.name)]
         wanted = [(at, pair) for at in kept if (pair := matches[at].pair) is not None]
         table = SummaryTable(len(matches))
-        for indices, rows in sweep_parts(comparer, model, reference, wanted, control):
+        for indices, rows in sweep_parts(comparer, model, reference, wanted, control, collect):
             table.put(np.asarray(indices, np.int64), rows)
         model.check_unchanged()
         reference.check_unchanged()
-    sides = Side.of(model), Side.of(reference)
-    return Comparison(*sides, matches, pairing.rules, kept, table)
+    # Who asks for a few tensors does not wait for a tokenizer of 30 MB.
+    folders = (reference.folder, model.folder) if keep is None else (None, None)
+    files = side_file_differences(*folders)
+    said = tuple(clean(warning, 400) for warning in pairing.warnings)
+    base = Side.of(reference)
+    sides = Side.of(model), replace(base, warnings=(*base.warnings, *said))
+    return Comparison(*sides, matches, pairing.rules, kept, table, files, collect)
 
 
 @cache
-def _changed_column() -> int:
+def _column(count: str) -> int:
     from inspect_core.delta.summary import COUNTS
 
-    return COUNTS.index("changed")
+    return COUNTS.index(count)

@@ -1,27 +1,168 @@
-"""Reports as text for other programs."""
+"""Results as text for other programs: JSON, CSV, TSV and Markdown from one type.
 
+JSON has names exactly as they are, in ASCII. The others are looked at in terminals, spreadsheets
+and browsers, which obey what strangers wrote: there a name is made safe first.
+"""
+
+import csv
+import io
 import json
-from dataclasses import fields
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, Literal
 
 from inspect_core.results.records import DiffReport, DiffSummary, TensorReport
+from inspect_core.results.tables import MEASURED, Sheet, SheetColumn, Value
+from inspect_core.text import clean
+
+Format = Literal["json", "csv", "tsv", "md"]
+
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20'")
+"""What makes a spreadsheet take a text for a formula; and the mark that is put before it."""
+
+_MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~&#"})
 
 
 def to_json(report: DiffReport) -> str:
     """A report as one JSON object in ASCII, one line a tensor.
 
-    `{"model", "reference", "tensors": [...], "summary": {...}}`, with the fields of
-    `TensorReport` and `DiffSummary`. Names are exact; what is undefined is null.
+    `{"model", "reference", "tensors": [...], "summary": {...}, "files": [...]}`, with the
+    fields of `TensorReport`, `DiffSummary` and `FileDifference`; of `more` each metric is a
+    member of its own. Names are exact; what is undefined is null.
     """
-    tensors = ",\n".join([_dump(_plain(tensor)) for tensor in report.tensors])
-    return (
-        f'{{"model": {_dump(report.model)}, "reference": {_dump(report.reference)}, '
-        f'"tensors": [\n{tensors}\n], "summary": {_dump(_plain(report.summary))}}}'
+    return json_object(
+        {
+            "model": report.model,
+            "reference": report.reference,
+            "tensors": [plain(tensor) for tensor in report.tensors],
+            "summary": plain(report.summary),
+            "files": [asdict(difference) for difference in report.files],
+        }
     )
 
 
-def _plain(record: TensorReport | DiffSummary) -> dict[str, object]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+def json_object(members: Mapping[str, Any]) -> str:
+    """One JSON object in ASCII; a list of objects has a line for each, so that they can be read.
+
+    Numbers that JSON does not know become null.
+    """
+    parts = []
+    for key, value in members.items():
+        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            lines = ",\n".join([_dump(item) for item in value])
+            parts.append(f"{_dump(key)}: [\n{lines}\n]")
+        elif isinstance(value, list) and not value:
+            parts.append(f"{_dump(key)}: [\n\n]")
+        else:
+            parts.append(f"{_dump(key)}: {_dump(value)}")
+    return "{" + ", ".join(parts) + "}"
+
+
+def plain(record: TensorReport | DiffSummary) -> dict[str, Any]:
+    """A record as values by the names of its fields, further metrics among them."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return values | dict(values.pop("more"))
+
+
+def sheet_text(sheet: Sheet, form: Literal["csv", "tsv", "md"]) -> str:
+    r"""A sheet as text, with a heading and without the total.
+
+    In CSV and TSV what is not defined is empty, and a text that a spreadsheet would take for a
+    formula, or that begins with `'`, has one `'` in front: take the first away and it is the
+    text again. Hidden characters (tabs and line ends too) are written as `\xNN` in all three.
+    """
+    sheet = sheet.for_files()
+    return _markdown(sheet) if form == "md" else _separated(sheet, "," if form == "csv" else "\t")
+
+
+def _separated(sheet: Sheet, delimiter: str) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([safe_cell(column.key) for column in sheet.columns])
+    for row in sheet.rows:
+        writer.writerow([safe_cell(value) for value in row])
+    return text.getvalue()
+
+
+def safe_cell(value: Value) -> str | int | float:
+    """A value for CSV and TSV: no text that a spreadsheet calculates, or that breaks a line."""
+    if isinstance(value, str):
+        return _guarded(clean(value, None))
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return value
+
+
+def _guarded(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _markdown(sheet: Sheet) -> str:
+    lines = [
+        _line([_escaped(clean(_heading(column), None)) for column in sheet.columns]),
+        _line(["---:" if _is_number(column) else "---" for column in sheet.columns]),
+    ]
+    for row in sheet.rows:
+        cells = zip(sheet.columns, row, strict=True)
+        lines.append(_line([_markdown_cell(column, value) for column, value in cells]))
+    return "".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _heading(column: SheetColumn) -> str:
+    band = f" ({column.band})" if column.band else ""
+    return f"{column.title or column.key}{band}"
+
+
+def _is_number(column: SheetColumn) -> bool:
+    return column.kind == "count" or column.kind in MEASURED
+
+
+def _markdown_cell(column: SheetColumn, value: Value) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "n/a" if _is_number(column) else ""
+    if isinstance(value, str):
+        safe = clean(value, None)
+        return _code(safe) if column.kind == "name" else _escaped(safe)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(safe_cell(value))
+
+
+def _escaped(text: str) -> str:
+    return text.translate(_MARKDOWN)
+
+
+def _code(text: str) -> str:
+    """A name as code, which no browser takes for a link, a picture or markup."""
+    if not text.strip():
+        return _escaped(text)
+    longest = run = 0
+    for char in text:
+        run = run + 1 if char == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{text.replace('|', chr(92) + '|')}{space}{fence}"
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    try:
+        return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=True, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what is no number."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

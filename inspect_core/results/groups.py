@@ -1,76 +1,128 @@
-"""A comparison along the layers: one row for each, and one for each tensor outside of them."""
+"""A comparison in groups: by tensor, by layer, by parameter kind, by type."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Literal, get_args
 
+from inspect_core.delta.summary import COUNTS, Summary
+from inspect_core.delta.table import place
 from inspect_core.results.comparison import Comparison, TensorStatus
-from inspect_core.results.records import metrics_of
 from inspect_core.structure.branch import Branch
 from inspect_core.structure.overview import Section, overview
 
+By = Literal["tensor", "layer", "kind", "type"]
+GROUPINGS: tuple[By, ...] = get_args(By)
+"""What can be a group."""
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A layer, or a tensor outside the layers.
+_CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
+
+
+class Group:
+    """Some of the tensors that were asked for, and what changed in them.
 
     Attributes:
-        name: its path; foreign text.
-        metrics: as in `TensorReport`, merged over its tensors that were compared.
-        compared: how many those are.
-        counts: how many of its tensors have which status.
+        name: of the tensor, layer, kind or type; foreign text.
+        indices: the matches of the comparison it holds, ascending.
     """
 
-    name: str
-    metrics: dict[str, Any]
-    compared: int
-    counts: "Counter[TensorStatus]"
+    def __init__(self, comparison: Comparison, name: str, indices: Sequence[int]) -> None:
+        self.name = name
+        self.indices = indices
+        self._comparison = comparison
+
+    @cached_property
+    def counts(self) -> "Counter[TensorStatus]":
+        """How many of its tensors have which status."""
+        return Counter(map(self._comparison.status, self.indices))
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The sums of its tensors that were compared, merged.
+
+        Indices and masks are left out unless there is nothing else; see `SummaryTable.summary`.
+        """
+        table = self._comparison.table
+        if len(self.indices) == 1:
+            return table.row(self.indices[0]) or Summary()
+        return table.summary(place(_runs(self.indices)))
 
     @property
     def tensors(self) -> int:
-        """How many tensors it has that were asked for."""
-        return self.counts.total()
+        """How many tensors it has."""
+        return len(self.indices)
+
+    @property
+    def compared(self) -> int:
+        """How many of them were compared."""
+        counts = self.counts
+        return counts["changed"] + counts["rounded"] + counts["identical"]
+
+    @property
+    def changed_with_nonfinite(self) -> bool:
+        """Whether a tensor of it changed and has values that are NaN or infinite."""
+        counts = self._comparison.table.counts[:, list(self.indices)]
+        return bool(((counts[_CHANGED] > 0) & (counts[_LEFT_OUT] > 0)).any())
+
+    @property
+    def status(self) -> TensorStatus | None:
+        """The status of all its tensors; `changed` where one is; else None where they differ.
+
+        Tensors of which some are identical and the others equal up to rounding are `rounded`.
+        """
+        found = set(self.counts)
+        if "changed" in found:
+            return "changed"
+        if found == {"identical", "rounded"}:
+            return "rounded"
+        return next(iter(found)) if len(found) == 1 else None
 
 
-def layers_of(found: Comparison) -> list[Layer]:
-    """The layers in the model's order, then what lies outside of them.
+def groups_of(comparison: Comparison, by: By) -> list[Group]:
+    """The groups that have a tensor that was asked for, in the model's order.
 
-    Layers are what `overview` finds: the members of the outermost numbered siblings. What
-    only the reference has is in none of them.
+    `tensor` has one for each. `layer` has what `overview` finds (the members of the outermost
+    numbered siblings), then each tensor outside of the layers; `kind` has a parameter over all
+    layers, `layers.*.mlp.up.weight`, and these tensors. What only the reference has is in none
+    of these two. `type` is by `similarity.type_of`, over all tensors.
     """
-    import numpy as np
+    if by == "tensor":
+        return [Group(comparison, comparison.matches[at].name, (at,)) for at in comparison.kept]
+    if by == "type":
+        from inspect_core.results.similarity import indices_by_type
 
-    tree = found.tree()
-    order = np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)
-    table = found.table.reordered(order)
-    kept = frozenset(found.kept)
-    layers = []
+        return [Group(comparison, n, at) for n, at in indices_by_type(comparison).items() if at]
+    tree = comparison.tree()
+    kept = frozenset(comparison.kept)
+    rows = _layers if by == "layer" else _kinds
+    groups = []
     for section in overview(Branch.root(tree)):
-        for name, ordinals in _members(section):
-            counts = Counter(found.status(at) for at in order[ordinals].tolist() if at in kept)
-            if counts:
-                runs = _runs(ordinals)
-                metrics = metrics_of(table.summary(runs))
-                layers.append(Layer(name, metrics, table.seen_in(runs), counts))
-    return layers
+        for name, ordinals in rows(section):
+            indices = sorted([at for ordinal in ordinals if (at := tree.order[ordinal]) in kept])
+            if indices:
+                groups.append(Group(comparison, name, indices))
+    return groups
 
 
-def _members(section: Section) -> Iterable[tuple[str, list[int]]]:
-    """Path and ordinals of each row to print."""
+def _layers(section: Section) -> Iterator[tuple[str, Iterable[int]]]:
+    """Path and ordinals of each layer."""
     if section.columns == ("",):
-        for kind, cells in zip(section.kinds, section.cells, strict=True):
-            yield kind, sorted(cells[0])
+        yield from _kinds(section)
         return
-    for at, column in enumerate(section.columns):
-        name = f"{section.title}.{column}" if section.title else column
-        yield name, sorted([ordinal for cells in section.cells for ordinal in cells[at]])
+    for at in range(len(section.columns)):
+        yield section.paths[at], [ordinal for cells in section.cells for ordinal in cells[at]]
 
 
-def _runs(ordinals: Iterable[int]) -> list[tuple[int, int]]:
-    """Sorted ordinals as half-open runs."""
+def _kinds(section: Section) -> Iterator[tuple[str, Iterable[int]]]:
+    """Name and ordinals of each kind."""
+    for kind, cells in zip(section.kinds, section.cells, strict=True):
+        yield f"{section.stem}{kind}", [ordinal for cell in cells for ordinal in cell]
+
+
+def _runs(ascending: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as half-open runs."""
     runs: list[tuple[int, int]] = []
-    for at in ordinals:
+    for at in ascending:
         if runs and runs[-1][1] == at:
             runs[-1] = (runs[-1][0], at + 1)
         else:

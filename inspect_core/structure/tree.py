@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from inspect_core.structure.fold import Group, group_children, is_index
+from inspect_core.structure.fold import Group, group_children
 
 ROOT_PATH = ""
 """The path of the root module, as `named_modules` spells it."""
@@ -233,24 +233,6 @@ class Module:
         """Children folded by structure, in the position of each group's first member."""
         span = slice(*self.child_range)
         return group_children(self.tree.child_name[span], self.tree.child_module[span])
-
-    @cached_property
-    def kinds(self) -> dict[str, list[int]]:
-        """Parameter kinds below here -> ordinals of their tensors relative to the first.
-
-        A kind is a path in which every numbered sibling is `*`: all experts' `w1` are one
-        kind, `query.weight` and `key.weight` are two.
-        """
-        found = {
-            leaf.name: [offset]
-            for leaf, offset in zip(self.leaves, self.leaf_offsets, strict=True)
-            if leaf.spec.stored
-        }
-        for (name, child), offset in zip(self.children, self.child_offsets, strict=True):
-            short = "*" if is_index(name) else name
-            for kind, offsets in child.kinds.items():
-                found.setdefault(f"{short}.{kind}", []).extend([offset + at for at in offsets])
-        return found
 
     def walk(self, path: str = ROOT_PATH, first: int = 0) -> Iterator[tuple[str, "Module", int]]:
         """Every concrete module from here down: path, structure, ordinal of its first tensor."""

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspect_core.work.jobs import Context, Job
+from inspect_core.work.jobs import Context, Job, pair_of
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
-    from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.delta.summary import Summary
-    from inspect_core.pairing import Pair
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,8 @@ class Inspect(Job[TensorDetail]):
         """See `Job.run`."""
         from inspect_core.delta.heat import MatrixView, Window
 
-        names = (self.name, self.reference_name)
-        model, source, pair = _sides(context, self.model, self.reference, names)
+        reference = self.reference if self.reference_name is not None else None
+        model, source, pair = pair_of(context, self.model, reference, self.name)
         view = MatrixView.of(pair.model.shape, self.slice_index)
         summary, heat = context.comparer(self.device).detail(
             model, source, pair, view, self.grid, context.control
@@ -75,20 +73,6 @@ class Inspect(Job[TensorDetail]):
         source.check_unchanged()
         window = Window.all_of(view)
         return TensorDetail(self.name, self.reference_name, summary, heat, view, window)
-
-
-def _sides(
-    context: Context, model: Source, reference: Source | None, names: tuple[str, str | None]
-) -> "tuple[Checkpoint, Checkpoint, Pair]":
-    """Both checkpoints and the pair; the model twice where a tensor is looked at alone."""
-    from inspect_core.pairing import Pair
-
-    ours = source = context.open(model)
-    partner = None
-    if reference is not None and names[1] is not None:
-        source = context.open(reference)
-        partner = source.tensors[names[1]]
-    return ours, source, Pair(ours.tensors[names[0]], partner)
 
 
 @dataclass(frozen=True)
@@ -122,8 +106,8 @@ class ZoomIn(Job["HeatGrid"]):
 
     def run(self, context: Context) -> "HeatGrid":
         """See `Job.run`."""
-        names = (self.name, self.reference_name)
-        model, source, pair = _sides(context, self.model, self.reference, names)
+        reference = self.reference if self.reference_name is not None else None
+        model, source, pair = pair_of(context, self.model, reference, self.name)
         heat = context.comparer(self.device).zoom(
             model, source, pair, self.view, self.window, self.grid, context.control
         )

@@ -7,14 +7,16 @@ its control between chunks, and returns small results. Nothing heavy is imported
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from weakref import WeakKeyDictionary, ref
 
 from inspect_core.control import Control
+from inspect_core.errors import UsageError
 from inspect_core.work.listings import Listing, Opened, PairListing, Source, Uri, listing_of
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.compare import Comparer
-    from inspect_core.pairing import Pairing
+    from inspect_core.pairing import LayerMap, Pair, Pairing
 
 MOST_META_BYTES = 4 << 30
 """A config whose model takes more than this to build without weights is a bomb."""
@@ -85,7 +87,7 @@ class Job(ABC, Generic[R_co]):
 
 @dataclass(frozen=True)
 class OpenModel(Job[Listing]):
-    """Read the headers and build the tree from names.
+    """Read the headers and build the tree from names; or read a saved result.
 
     Attributes:
         uri: what to open.
@@ -102,7 +104,13 @@ class OpenModel(Job[Listing]):
 
     def run(self, context: Context) -> Listing:
         """See `Job.run`."""
-        listing = listing_of(context.open_anew(self.uri, self.generation))
+        from inspect_core.work.saved import open_saved, saved_path
+
+        path = saved_path(self.uri)
+        if path is not None:
+            listing = open_saved(path, self.uri)
+        else:
+            listing = listing_of(context.open_anew(self.uri, self.generation))
         return replace(listing, generation=self.generation)
 
 
@@ -181,11 +189,14 @@ class PairUp(Job[PairListing]):
         model: the model.
         reference: what to compare it with.
         generation: see `OpenModel`.
+        map_path: a file that says how the reference spells names of the model (`LayerMap`); it
+            is read each time, and what it says travels with `PairListing.opened`.
     """
 
     model: Source
     reference: Uri
     generation: int = 0
+    map_path: str | None = None
 
     @property
     def about(self) -> str:
@@ -196,15 +207,68 @@ class PairUp(Job[PairListing]):
         """See `Job.run`."""
         model = context.open(self.model)
         reference = context.open_anew(self.reference, self.generation)
-        listing = PairListing.of(reference, pairing_of(model, reference).matches)
-        return replace(listing, generation=self.generation)
+        layer_map = None
+        if self.map_path is not None:
+            from inspect_core.pairing import LayerMap
+
+            layer_map = LayerMap.read(self.map_path)
+        pairing = pairing_of(model, reference, layer_map)
+        listing = PairListing.of(reference, pairing.matches, pairing.rules, layer_map)
+        warnings = (*listing.warnings, *pairing.warnings)
+        return replace(listing, generation=self.generation, warnings=warnings)
 
 
-def pairing_of(model: "Checkpoint", reference: "Checkpoint") -> "Pairing":
-    """Which tensor of a reference answers which of a model."""
-    from inspect_core.pairing import pair_tensors
+_pairings: "WeakKeyDictionary[Checkpoint, tuple[ref[Checkpoint], LayerMap | None, Pairing]]" = (
+    WeakKeyDictionary()
+)
+"""The last pairing of each opened model: every job about the two asks for it."""
 
-    return pair_tensors(model.tensors, reference.tensors)
+
+def pairing_of(
+    model: "Checkpoint", reference: "Checkpoint", layer_map: "LayerMap | None" = None
+) -> "Pairing":
+    """Which tensor of a reference answers which of a model; kept for the next job."""
+    from inspect_core.pairing import pair_checkpoints
+
+    held = _pairings.get(model)
+    if held is not None and held[0]() is reference and held[1] == layer_map:
+        return held[2]
+    made = pair_checkpoints(model, reference, layer_map)
+    _pairings[model] = ref(reference), layer_map, made
+    return made
+
+
+def map_of(reference: Source) -> "LayerMap | None":
+    """What the user said of the names in a reference."""
+    return reference.layer_map if isinstance(reference, Opened) else None
+
+
+def pair_of(
+    context: Context, model: Source, reference: Source | None, name: str
+) -> "tuple[Checkpoint, Checkpoint, Pair]":
+    """Both checkpoints, and what of a tensor is compared with what.
+
+    Args:
+        context: opens them.
+        model: the model.
+        reference: the reference, or None: the tensor is looked at alone, and the model is
+            returned twice.
+        name: the tensor's name in the model.
+
+    Raises:
+        UsageError: the tensor has no partner that it could be compared with.
+    """
+    from inspect_core.pairing import Pair
+
+    ours = context.open(model)
+    if reference is None:
+        return ours, ours, Pair(ours.tensors[name])
+    theirs = context.open(reference)
+    pairing = pairing_of(ours, theirs, map_of(reference))
+    match = next(match for match in pairing.matches if match.name == name)
+    if match.pair is None:
+        raise UsageError(f"cannot be compared: {match.reason}", where=name)
+    return ours, theirs, match.pair
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,19 @@
 
 import os
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.checkpoint.byte_source import Stamp
     from inspect_core.checkpoint.contents import Aside
-    from inspect_core.pairing import Match
+    from inspect_core.pairing import LayerMap, Match
     from inspect_core.structure.build import ModuleFacts
     from inspect_core.structure.tree import ModuleTree
+    from inspect_core.work.saved import SavedPair
 
 Uri = str | tuple[str, ...]
 """What names a model: a file, a folder, a pattern, `org/name`, or several files."""
@@ -26,11 +28,13 @@ class Opened:
         uri: what was opened.
         identity: its files and their states then (`Checkpoint.identity`).
         generation: how many times the user had asked to reload it then.
+        layer_map: of a reference, what the user says of the model's names in it.
     """
 
     uri: Uri
     identity: tuple[object, ...]
     generation: int = 0
+    layer_map: "LayerMap | None" = None
 
     @property
     def replaced(self) -> bool:
@@ -71,6 +75,7 @@ class Listing:
         note: where the module types come from, or why there are none.
         identity: the files and their states.
         generation: see `Opened`.
+        saved: what a saved result knows more; None for a model that is here.
     """
 
     uri: Uri
@@ -87,6 +92,7 @@ class Listing:
     note: str = ""
     identity: tuple[object, ...] = ()
     generation: int = 0
+    saved: "SavedPair | None" = None
 
     @property
     def opened(self) -> Opened:
@@ -132,6 +138,30 @@ def listing_of(
     )
 
 
+class Named(Protocol):
+    """A checkpoint, as far as a list of its tensors speaks of it."""
+
+    @property
+    def title(self) -> str:
+        """See `Checkpoint`."""
+        ...
+
+    @property
+    def uri(self) -> Uri:
+        """See `Checkpoint`."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `Checkpoint`."""
+        ...
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """See `Checkpoint`."""
+        ...
+
+
 @dataclass(frozen=True)
 class PairListing:
     """Which tensor of the reference answers which of the model, as columns.
@@ -148,6 +178,8 @@ class PairListing:
         warnings: the reference's own warnings.
         identity: the reference's files and their states.
         generation: see `Opened`.
+        rules: how many partners each rule of pairing found; foreign text inside.
+        layer_map: what the user said of the names.
     """
 
     title: str
@@ -161,14 +193,22 @@ class PairListing:
     warnings: tuple[str, ...]
     identity: tuple[object, ...] = ()
     generation: int = 0
+    rules: dict[str, int] = field(default_factory=dict)
+    layer_map: "LayerMap | None" = None
 
     @property
     def opened(self) -> Opened:
         """What further jobs should open as the reference."""
-        return Opened(self.uri, self.identity, self.generation)
+        return Opened(self.uri, self.identity, self.generation, self.layer_map)
 
     @classmethod
-    def of(cls, reference: "Checkpoint", matches: "Sequence[Match]") -> "PairListing":
+    def of(
+        cls,
+        reference: Named,
+        matches: "Iterable[Match]",
+        rules: "Mapping[str, int]" = MappingProxyType({}),
+        layer_map: "LayerMap | None" = None,
+    ) -> "PairListing":
         """The columns of a pairing's matches."""
         statuses: dict[str, int] = {}
         reasons: dict[str, int] = {}
@@ -186,7 +226,8 @@ class PairListing:
             reason.append(reasons.setdefault(match.reason, len(reasons)))
         return cls(
             reference.title, reference.uri, list(statuses), bytes(status), list(reasons), reason,
-            renamed, removed, reference.warnings, reference.identity,
+            renamed, removed, reference.warnings, reference.identity, 0, dict(rules),
+            layer_map,
         )  # fmt: skip
 
     def status_of(self, tensor: int) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inspect_core.work.jobs import Context, Job, pairing_of
+from inspect_core.delta.collect import NOTHING, Collect
+from inspect_core.work.jobs import Context, Job, map_of, pairing_of
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.table import SummaryRows
-    from inspect_core.pairing import Pair
+    from inspect_core.pairing import LayerMap, Pair
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class Sweep(Job[int]):
         only: indices in the listing, or None for all.
         done: indices that need no comparing any more (an interrupted sweep goes on).
         background: whether it waits while somebody waits for another job.
-        kept: whether a comparison is kept on disk as it goes on, and begins with what is there.
+        kept: whether a comparison is kept on disk as it goes on, and begins with what is there;
+            one that collects more than the sums is not.
+        collect: what is found beside the sums.
     """
 
     model: Source
@@ -43,6 +46,7 @@ class Sweep(Job[int]):
     done: frozenset[int] = frozenset()
     background: bool = True
     kept: bool = False
+    collect: Collect = NOTHING
 
     @property
     def about(self) -> str:
@@ -56,10 +60,10 @@ class Sweep(Job[int]):
             reference, pairs = model, _own_values(model)
         else:
             reference = context.open(self.reference)
-            pairs = _pairs(model, reference)
+            pairs = _pairs(model, reference, map_of(self.reference))
         chosen = pairs.keys() if self.only is None else [i for i in self.only if i in pairs]
         wanted = [index for index in chosen if index not in self.done]
-        if not self.kept or self.reference is None:
+        if not self.kept or self.reference is None or self.collect:
             for part in self._parts(context, model, reference, pairs, wanted):
                 context.emit(part)
         else:
@@ -112,7 +116,8 @@ class Sweep(Job[int]):
 
         numbered = [(index, pairs[index]) for index in wanted]
         comparer = context.comparer(self.device)
-        for tensors, rows in sweep_parts(comparer, model, reference, numbered, context.control):
+        parts = sweep_parts(comparer, model, reference, numbered, context.control, self.collect)
+        for tensors, rows in parts:
             yield SweepPart(tensors, rows)
 
 
@@ -128,10 +133,12 @@ def _own_values(model: "Checkpoint") -> "dict[int, Pair]":
     }
 
 
-def _pairs(model: "Checkpoint", reference: "Checkpoint") -> "dict[int, Pair]":
+def _pairs(
+    model: "Checkpoint", reference: "Checkpoint", layer_map: "LayerMap | None"
+) -> "dict[int, Pair]":
     """What can be compared with what, by index in the listing."""
     return {
         index: pair
-        for index, match in enumerate(pairing_of(model, reference).matches)
+        for index, match in enumerate(pairing_of(model, reference, layer_map).matches)
         if (pair := match.pair) is not None
     }

@@ -27,9 +27,10 @@ from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import MOST_ROWS, SummaryRows
 
 if TYPE_CHECKING:
+    from inspect_core.checkpoint.tensor_info import TensorInfo
     from inspect_core.pairing import Pair
 
-NUMBERS_VERSION = 1
+NUMBERS_VERSION = 2
 """Grows whenever the same files would give other numbers; older files are not read then."""
 
 FLUSH_SECONDS = 1.0
@@ -213,9 +214,18 @@ def sweep_key(
             place = (os.path.abspath(path), *stamp)  # noqa: PTH100
             made.update(repr(place).encode("utf-8", "backslashreplace"))
     made.update(array("q", pairs).tobytes())
-    partners = (pair.reference.name if pair.reference else "" for pair in pairs.values())
-    made.update("\0".join(partners).encode("utf-8", "backslashreplace"))
+    for info in (info for pair in pairs.values() for info in (pair.model, pair.reference)):
+        made.update(_place(info))
     return made.digest()
+
+
+def _place(info: "TensorInfo | None") -> bytes:
+    """Which values of a checkpoint are compared: a view of a tensor is not the tensor."""
+    if info is None:
+        return b"-"
+    if info.strides is not None or info.parts:
+        return repr(info[1:]).encode("utf-8", "backslashreplace")
+    return b"%d %d %d;" % (info.shard, info.start, info.stop)
 
 
 def _frame(tensors: "array[int]", rows: SummaryRows) -> bytes:

@@ -15,6 +15,7 @@ from textual.widgets import Input
 from inspect_core.work.backend import Workers
 from tui.demo import demo_pair
 from tui.messages import JobEnded, RowChosen, RowHighlighted
+from tui.metric_choice import STEPS
 from tui.palette import Depth
 from tui.screens.inspector import InspectorScreen
 from tui.screens.reference import ReferencePrompt, complete_path
@@ -210,7 +211,7 @@ async def test_the_next_metric_is_shown_everywhere(tmp_path):
         await run.press("m")
         await run.shows("mean |d|")
         assert run.app.session.change(run.tree.outline.root).value != rel
-        for _ in range(6):
+        for _ in range(len(STEPS) - 1):
             await run.press("m")
         assert run.app.session.metric_key == "rel_l2"
 

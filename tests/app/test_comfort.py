@@ -378,7 +378,7 @@ async def test_an_export_replaces_nothing_and_says_why(tmp_path):
         await run.shows("is there already")
         await _export(run, str(tmp_path / "no" / "out.txt"))
         await run.shows("cannot be written")
-        await _export(run, str(tmp_path / "out.png"))
+        await _export(run, str(tmp_path / "out.gif"))
         await run.shows("use .svg or .txt or .json")
     assert (tmp_path / "out.txt").read_text() == "mine"
     assert not list(tmp_path.glob(".out*"))

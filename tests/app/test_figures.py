@@ -5,66 +5,38 @@ import math
 import numpy as np
 import pytest
 from app_made import HOSTILE
+from overview_made import (
+    ASCII,
+    COLOR,
+    MONOCHROME,
+    PALETTES,
+    colors,
+    line_of,
+    overview,
+    section,
+    text,
+)  # fmt: skip
 
 from inspect_core.delta.heat import HeatGrid, MatrixView, Window
-from inspect_core.delta.metrics import METRICS
-from inspect_core.delta.summary import HISTOGRAM_BINS, Summary, histogram_edges
-from inspect_core.structure.overview import Section
+from inspect_core.delta.histogram import HISTOGRAM_BINS, histogram_edges
+from inspect_core.delta.summary import Summary
 from inspect_core.text import clean
 from inspect_core.work.inspections import TensorDetail
-from themes import load_theme
 from tui import format as fmt
-from tui.figures.cells import MONO_LEVELS as MONO
 from tui.figures.message import message_figure
 from tui.figures.module import module_figure
-from tui.figures.overview import overview_figure, short_kinds
 from tui.figures.parts import statistics_lines
 from tui.figures.tensor import SIDE_COLUMNS, WIDE, grid_for, tensor_figure
-from tui.palette import LEVELS, make_palette
+from tui.palette import LEVELS
 from tui.plots import HALF_BLOCK
 
-THEME = load_theme("lamella-dark")
-COLOR, MONOCHROME, ASCII = (
-    make_palette(THEME),
-    make_palette(THEME, colorless=True),
-    make_palette(THEME, ascii_only=True),
-)
-PALETTES = pytest.mark.parametrize(
-    "palette", [COLOR, MONOCHROME, ASCII], ids=["color", "mono", "ascii"]
-)
 WIDTHS = [10, 20, 54, WIDE - 1, WIDE, 120, 200]
-REL_L2 = METRICS["rel_l2"]
 
 NUMBERS = Summary(
     numel=20, changed=5, left_out=2, nonfinite_model=2, sum_d=1.8, abs_d=3.6, sq_d=0.9,
     abs_model=9, abs_reference=8, sq_model=11, sq_reference=10, dot=9.99999, residual=1e-5,
     max_abs=0.7,
 )  # fmt: skip
-
-
-def section(kinds, columns, title="layers.0-2"):
-    columns = tuple(columns)
-    cells = tuple(tuple((0,) for _ in columns) for _ in kinds)
-    return Section(title, columns, tuple(kinds), cells)
-
-
-def overview(*values, **of):
-    return overview_plots(*values, **of).lines
-
-
-def overview_plots(
-    values, palette=COLOR, width=80, height=30, summary=None, notes=(), delta=True, **of
-):
-    grids = [np.array(v, float) for v in values]
-    sections = of.pop("sections", None) or [
-        section([f"kind{k}.weight" for k in range(len(v))], map(str, range(v.shape[1])))
-        for v in grids
-    ]
-    tell, find = of.pop("tell", lambda *at: f"cell {at}"), of.pop("find", lambda *at: f"to {at}")
-    return overview_figure(
-        of.pop("title", "layers.0-2"), "Layer", sections, grids, REL_L2, summary, delta, notes,
-        tell, find, palette, width, height,
-    )  # fmt: skip
 
 
 def detail_of(mean, name="a.weight", reference="a.weight", summary=NUMBERS, view=None):
@@ -82,110 +54,6 @@ def tensor(*mean, **of):
 def tensor_plots(mean, palette=COLOR, width=80, height=20, notes=(), **of):
     detail = of.pop("detail", None) or detail_of(mean)
     return tensor_figure(detail, (4, 4), "F32", notes, palette, width, height)
-
-
-def text(lines):
-    return "\n".join(strip.text for strip in lines)
-
-
-def colors(strip):
-    """Colours of the half-blocks of a line, cell by cell: upper and lower."""
-    found = []
-    for segment in strip:
-        if set(segment.text) == {HALF_BLOCK}:
-            pair = (tuple(segment.style.color.triplet), tuple(segment.style.bgcolor.triplet))
-            found += [pair] * len(segment.text)
-    return found
-
-
-def line_of(lines, label):
-    return next(strip for strip in lines if strip.text.lstrip().startswith(label))
-
-
-def test_cells_of_an_overview_have_the_colour_of_their_value():
-    values = np.array([[0.0, 0.25, 1.0], [0.5, 0.125, 0.75]])
-    lines = overview([values], width=60)
-    for row, label in enumerate(("kind0", "kind1")):
-        found = colors(line_of(lines, label))
-        cell = len(found) // 3
-        for column in range(3):
-            level = round(values[row, column] * (LEVELS - 1))
-            value = values[row, column]
-            wanted = (COLOR.sequential[level] if value else COLOR.same,) * 2
-            assert found[column * cell : (column + 1) * cell] == [wanted] * cell
-
-
-def test_all_sections_are_on_one_scale():
-    sections = [section(["a"], "01", "one"), section(["b"], "01", "two")]
-    lines = overview([[[0.1, 0.1]], [[0.0, 0.4]]], sections=sections)
-    assert colors(line_of(lines, "a "))[0][0] == COLOR.sequential[round(0.25 * (LEVELS - 1))]
-    assert colors(line_of(lines, "b "))[-1][0] == COLOR.sequential[-1]
-    assert ".400  relative L2" in text(lines)
-
-
-def test_a_cell_without_a_value_is_background():
-    lines = overview([[[math.nan, 1.0, math.inf]]])
-    found = colors(line_of(lines, "kind0"))
-    assert found[0] == (COLOR.background,) * 2
-    assert found[-1] == (COLOR.undefined,) * 2
-    assert "n/a" in text(overview([[[math.nan, 1.0, math.inf]]]))
-    assert "n/a" not in text(overview([[[math.nan, 1.0, 0.5]]]))
-    mono = line_of(overview([[[math.nan, 1.0, 0.0]]], MONOCHROME), "kind0").text
-    assert set(mono.split("kind0")[1].strip(" ")) == {"?", MONO[-1]}
-
-
-@PALETTES
-def test_nothing_compared_yet_is_a_figure_too(palette):
-    lines = overview([np.full((2, 3), math.nan)], palette)
-    assert "kind1" in text(lines)
-    assert overview([], palette, sections=[])
-
-
-def test_nothing_changed_is_said():
-    assert "relative L2 0 everywhere" in text(overview([np.zeros((2, 3))]))
-    assert "no change" in text(overview([[[0.0, 1.0]]]))
-    assert "no change" not in text(overview([[[0.5, 1.0]]]))
-
-
-def test_no_value_is_not_zero():
-    drawn = text(overview([np.full((2, 3), math.nan)]))
-    assert "nothing to show" in drawn and "0 everywhere" not in drawn
-
-
-def test_every_column_has_its_name_or_its_place():
-    lines = overview([np.ones((1, 12))], width=40)
-    head = lines[1].text
-    found = [int(part) for part in head.split() if part.isdigit()]
-    assert found[0] == 0 and found == sorted(found) and len(found) > 1
-    cells = len(colors(line_of(lines, "kind0"))) // 12
-    for number in found:
-        assert head.index(f" {number}") + 1 == head.index(" 0") + 1 + number * cells
-
-
-def test_columns_and_kinds_that_do_not_fit_are_counted():
-    lines = overview([np.ones((1, 500))], width=60)
-    shown = len(colors(line_of(lines, "kind0")))
-    assert f"{500 - shown} more columns" in text(lines)
-    lines = overview([np.ones((90, 3))], height=20)
-    assert sum(strip.text.startswith("kind") for strip in lines) == 90, "the pane scrolls"
-    assert "page down" in lines[0].text
-    assert "page down" not in overview([np.ones((2, 3))], height=20)[0].text
-    lines = overview([np.ones((900, 3))], height=20)
-    shown = sum(strip.text.startswith("kind") for strip in lines)
-    assert f"{900 - shown} more rows" in text(lines)
-
-
-def test_without_an_axis_there_are_bars():
-    sections = [section(["embed.weight", "norm.weight"], [""], "")]
-    lines = overview([[[0.5], [1.0]]], sections=sections)
-    bars = [line_of(lines, name).text.count("█") for name in ("embed", "norm")]
-    assert bars[1] == 2 * bars[0] > 0
-    assert ".500" in line_of(lines, "embed").text
-
-
-def test_kinds_lose_their_common_ending_only_while_they_stay_distinct():
-    assert short_kinds(["q.weight", "k.weight", "b.bias"]) == ["q", "k", "b.bias"]
-    assert short_kinds(["q.weight", "q"]) == ["q.weight", "q"]
 
 
 @PALETTES
@@ -345,13 +213,6 @@ def test_ascii_is_ascii():
         *overview([np.ones((1, 2))], ASCII, 40, sections=[section(["long" * 30], "01")]),
     ]
     assert [strip.text for strip in drawn if not strip.text.isascii()] == []
-
-
-def test_monochrome_levels_grow_with_the_value():
-    values = np.linspace(0, 1, 10)[None]
-    marks = line_of(overview([values], MONOCHROME, width=80), "kind0").text[7:]
-    order = [MONO.index(mark) for mark in dict.fromkeys(marks.ljust(1))]
-    assert order == sorted(order) and order[-1] == len(MONO) - 1
 
 
 @pytest.mark.parametrize("width", WIDTHS)

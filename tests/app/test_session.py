@@ -178,9 +178,61 @@ def test_every_metric_is_the_one_of_the_summary(key: str) -> None:
     made = session()
     put(made, {"norm.weight": 0.5})
     assert change(made, "norm").value is not None
-    made.show_metric(key)
+    before = made.metric
+    if not made.show_metric(key):
+        assert made.metric is before and made.done == frozenset()
+        put(made, {"norm.weight": 0.5})
     assert made.metric is METRICS[key]
     assert change(made, "norm").value == METRICS[key].value(moved(0.5))
+
+
+def test_what_a_metric_needs_is_collected_apart_and_never_mixed() -> None:
+    made = session()
+    put(made, dict.fromkeys(NAMES, 0.5))
+    assert made.complete and made.show_metric("l2")
+    assert not made.show_metric("median_abs")
+    # Those of before stay on show until there is a first number.
+    assert made.metric_key == "l2" and made.awaited == "median_abs" and not made.complete
+    assert change(made, "layers").status == "changed"
+    put(made, {"norm.weight": 0.5})
+    assert made.metric_key == "median_abs" and not made.awaited
+    assert change(made, "layers").status == "pending"
+    assert made.done == {NAMES.index("norm.weight")}
+    # Back to what the first sweep found, of which nothing was lost.
+    assert made.show_metric("rel_l2") and made.complete
+    assert change(made, "layers").status == "changed"
+
+
+def test_another_choice_ends_the_wait() -> None:
+    made = session()
+    put(made, dict.fromkeys(NAMES, 0.5))
+    made.show_metric("median_abs")
+    assert made.show_metric("max_abs")
+    assert made.metric_key == "max_abs" and not made.awaited and made.complete
+
+
+def test_a_new_reference_is_compared_for_the_metric_that_was_wanted() -> None:
+    made = session()
+    put(made, {"norm.weight": 0.5})
+    made.show_metric("median_abs")
+    made.pair(pairs_of(["pair"] * len(NAMES), NAMES))
+    assert made.metric_key == "median_abs" and made.table is None
+    put(made, {"norm.weight": 0.5})
+    assert made.collected.shown == METRICS["median_abs"].needs
+    made.show_metric("l2")
+    assert made.table is not None and made.table.seen_in([(0, len(NAMES))]) == 1
+
+
+def test_all_tables_follow_a_new_order_of_the_tensors() -> None:
+    made = session()
+    put(made, dict(zip(NAMES, [0.1 * k for k in range(len(NAMES))], strict=True)))
+    made.show_metric("median_abs")
+    put(made, {"norm.weight": 0.5})
+    made.open(listing_of(NAMES, TYPES, SHAPES))
+    made.show_metric("max_abs")
+    for k in range(4):
+        for at, part in enumerate(("a", "b")):
+            assert change(made, f"layers.{k}.{part}").value == pytest.approx(0.1 * (2 * k + at))
 
 
 def test_a_change_is_worked_out_once_a_version() -> None:

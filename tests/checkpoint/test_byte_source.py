@@ -168,10 +168,11 @@ def test_descriptors_are_bounded(tmp_path: Path) -> None:
 
 def test_descriptors_are_not_inherited(tmp_path: Path) -> None:
     file = LocalFile(write(tmp_path / "x", b"x"))
-    with byte_source._OPEN_FILES.borrow(file) as descriptor:
-        assert not os.get_inheritable(descriptor)
-        file.close()  # in use: stays open until given back
-        os.fstat(descriptor)
+    descriptor = byte_source._OPEN_FILES.borrow(file)
+    assert not os.get_inheritable(descriptor)
+    file.close()  # in use: stays open until given back
+    os.fstat(descriptor)
+    byte_source._OPEN_FILES.give_back(file)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
 

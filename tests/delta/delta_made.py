@@ -45,6 +45,12 @@ def widen(raw, dtype):
     return torch.from_numpy(raw.copy()).view(TORCH[dtype]).to(torch.float64).numpy()
 
 
+def rounded_raw(raw, dtype, narrow):
+    """Values of a float dtype rounded to a narrower one, by torch's own conversion."""
+    values = torch.from_numpy(raw.copy()).view(TORCH[dtype]).to(TORCH[narrow])
+    return values.view(torch.uint8).numpy().copy()
+
+
 def random_raw(rng, dtype, numel, scale=1.0):
     """Bytes of ordinary values: a normal of the given scale, or the integers' whole range."""
     if dtype == "BOOL":
@@ -111,7 +117,8 @@ def exact(a, b, times=1):
 def magnitudes(summary):
     """Against what each sum's rounding error is to be measured."""
     both = math.sqrt(float(summary.sq_model) * float(summary.sq_reference))
-    return {
+    beyond = {"sq_beyond": summary.sq_d + summary.sq_beyond} if isinstance(summary, Summary) else {}
+    return beyond | {
         "sum_d": summary.abs_d, "abs_d": summary.abs_d, "sq_d": summary.sq_d,
         "abs_model": summary.abs_model, "abs_reference": summary.abs_reference,
         "sq_model": summary.sq_model, "sq_reference": summary.sq_reference,

@@ -20,7 +20,8 @@ from delta_made import (
 )
 
 from inspect_core.control import Control
-from inspect_core.delta import compare
+from inspect_core.delta import compare, values
+from inspect_core.delta.collect import Collect
 from inspect_core.delta.compare import CHUNK_VALUES, SMALL_BATCH, Comparer, thread_count
 from inspect_core.delta.heat import MatrixView
 from inspect_core.delta.kernel import CpuKernel
@@ -65,7 +66,9 @@ def test_every_tensor_comes_in_order_with_its_sums(monkeypatch, threads, dtypes)
     monkeypatch.setattr(compare, "CHUNK_VALUES", 1000)
     model, reference, pairs = made(MIXED, dtypes)
     found = list(
-        Comparer(CpuKernel(), threads).summaries(model, reference, pairs, Control(), histogram=True)
+        Comparer(CpuKernel(), threads).summaries(
+            model, reference, pairs, Control(), Collect(histogram=True)
+        )
     )
     assert [number for number, _ in found] == list(range(len(pairs)))
     for number, summary in found:
@@ -82,7 +85,11 @@ def test_results_do_not_depend_on_the_number_of_threads():
     shapes = [*MIXED, (CHUNK_VALUES * 3 + 17,), (CHUNK_VALUES,), (CHUNK_VALUES + 1,), (5,)]
     model, reference, pairs = made(shapes)
     runs = [
-        list(Comparer(CpuKernel(), threads).summaries(model, reference, pairs, Control(), True))
+        list(
+            Comparer(CpuKernel(), threads).summaries(
+                model, reference, pairs, Control(), Collect(histogram=True)
+            )
+        )
         for threads in (1, 2, 5)
     ]
     for run in runs[1:]:
@@ -317,6 +324,29 @@ def test_cancelling_wakes_paused_work(endless):
     threading.Timer(0.05, control.cancel).start()
     with pytest.raises(Cancelled):
         list(Comparer(CpuKernel(), 2).summaries(Slow(), Slow(), endless, control))
+
+
+class Counting(CpuKernel):
+    """Says how much memory was asked for to read into."""
+
+    def __init__(self):
+        self.asked = []
+
+    def buffer(self, nbytes):
+        self.asked.append(nbytes)
+        return super().buffer(nbytes)
+
+
+@pytest.mark.parametrize("chunks", [10, 200])
+def test_memory_to_read_into_does_not_grow_with_the_tensor(monkeypatch, chunks):
+    monkeypatch.setattr(compare, "CHUNK_VALUES", 1000)
+    monkeypatch.setattr(values, "FEWEST_BYTES", 1)
+    model, reference, pairs = made([(1000 * chunks,), (70, 90), (3,)])
+    kernel, threads = Counting(), 3
+    assert len(list(Comparer(kernel, threads).summaries(model, reference, pairs, Control()))) == 3
+    # A thread may begin with a small buffer and need a larger one once.
+    assert max(kernel.asked) == 4000
+    assert 2 <= len(kernel.asked) <= 2 * 2 * threads
 
 
 # --- model size, where small tensors hide a bug

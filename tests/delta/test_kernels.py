@@ -15,6 +15,7 @@ from delta_made import (
     encode,
     exact,
     random_raw,
+    rounded_raw,
     widen,
 )
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.delta.heat import MatrixView, Pooling
 from inspect_core.delta.kernel import CpuKernel, HeatRequest, kernel_for
+from inspect_core.delta.rounding import narrow_side
 from inspect_core.delta.summary import COUNTS
 from inspect_core.delta.torch_kernel import TorchKernel
 from inspect_core.errors import UsageError
@@ -41,11 +43,27 @@ def summed(kernel, a, b, dtype, histogram=False):
     return kernel.compare(chunk, histogram, None)[0]
 
 
+def with_rounded_parts(raw_a, dtype_a, raw_b, dtype_b):
+    """The same, with two thirds of the narrower side made from the wider one by rounding."""
+    side = narrow_side(dtype_a, dtype_b)
+    if side == "model":
+        part = raw_a.size // 3 * 2
+        return np.concatenate([rounded_raw(raw_b, dtype_b, dtype_a)[:part], raw_a[part:]]), raw_b
+    part = raw_b.size // 3 * 2
+    return raw_a, np.concatenate([rounded_raw(raw_a, dtype_a, dtype_b)[:part], raw_b[part:]])
+
+
 # --- one test that holds the implementations equal
 
 
-@pytest.mark.parametrize(("dtype_a", "dtype_b"), PAIRS)
-@pytest.mark.parametrize("kind", ["ordinary", "any bits", "alone"])
+ROUNDED = [pair for pair in [*CROSS, ("F16", "F64"), ("F32", "F8_E5M2")] if narrow_side(*pair)]
+
+
+@pytest.mark.parametrize(
+    ("dtype_a", "dtype_b", "kind"),
+    [(*pair, kind) for pair in PAIRS for kind in ("ordinary", "any bits", "alone")]
+    + [(*pair, "rounded") for pair in ROUNDED],
+)
 def test_torch_and_numba_agree(torch_subject, dtype_a, dtype_b, kind):
     rng = np.random.default_rng(len(dtype_a) * 100 + len(kind))
     numel, first, columns = 5000, 37, 91
@@ -57,12 +75,16 @@ def test_torch_and_numba_agree(torch_subject, dtype_a, dtype_b, kind):
         raw_a = rng.integers(0, 256, raw_a.size, np.uint8)
     if kind == "alone":
         raw_b, dtype_b = None, None
+    if kind == "rounded":
+        raw_a, raw_b = with_rounded_parts(raw_a, dtype_a, raw_b, dtype_b)
     view = MatrixView(60, columns)
     heat = HeatRequest(first, columns, Pooling.of(view, 7, 13))
     chunk = chunk_of(raw_a, dtype_a, raw_b, dtype_b)
     expected, expected_heat = CpuKernel().compare(chunk, True, heat)
     got, got_heat = torch_subject.kernel.compare(chunk, True, heat)
     assert_close(got, expected, torch_subject.rel)
+    if kind == "rounded":
+        assert 0 < got.beyond < got.changed <= got.across
     assert got.angle == pytest.approx(expected.angle, rel=torch_subject.rel)
     if torch_subject.wide:
         assert np.array_equal(got.histogram, expected.histogram)

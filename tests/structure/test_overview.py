@@ -43,43 +43,50 @@ class Model:
         return [name for name in self.names if name.startswith(inside)]
 
 
-def kind_of(name: str, member: str) -> str:
-    parts = name.removeprefix(f"{member}.").split(".")
-    return ".".join(["*" if is_index(part) else part for part in parts[:-1]] + parts[-1:])
+def fits(kind: str, rest: str) -> bool:
+    """Whether a name below a member is of a kind: `*` is a number, and all else is itself."""
+    parts, names = kind.split("."), rest.split(".")
+    return len(parts) == len(names) and all(
+        part == name or (part == "*" and is_index(name))
+        for part, name in zip(parts, names, strict=True)
+    )
 
 
 def check(model: Model, row: Row) -> list[Section]:
     """Hold every cell of a row's overview to its names; together they are the row's."""
     sections = overview(row)
-    wanted, seen = set(model.under(row)), []
-    for section in sections:
-        assert len(section.cells) == len(section.kinds) == len(set(section.kinds))
-        for kind, cells in zip(section.kinds, section.cells, strict=True):
-            assert len(cells) == len(section.columns)
-            for column, ordinals in zip(section.columns, cells, strict=True):
-                found = [model.names[model.tree.order[at]] for at in ordinals]
-                seen += found
-                if column:
-                    member = f"{_container(row, section)}.{column}".lstrip(".")
-                    matching = [
-                        n
-                        for n in wanted
-                        if n.startswith(f"{member}.") and kind_of(n, member) == kind
-                    ]
-                    assert sorted(found) == sorted(matching), (column, kind)
-                else:
-                    assert len(found) == 1 and found[0].endswith(kind)
-    assert sorted(seen) == sorted(wanted)
+    wanted = sorted(model.under(row))
+    twice = len([fold for fold in folds(row) if is_index(fold.names[0])]) > 1
+    seen = [name for section in sections for name in cells_of(model, row, section)]
+    assert sorted(seen) == sorted(wanted * (1 + twice))
     return sections
 
 
-def _container(row: Row, section: Section) -> str:
-    """The concrete path whose members a section's columns are."""
-    axis = row.axis
-    if axis is None:
-        return section.title
-    assert axis.parent is not None
-    return axis.parent.path
+def folds(row: Row) -> list[Branch]:
+    branch, found = (row.branch if isinstance(row, Twig) else row), []
+    while branch is not None:
+        found += [branch] if branch.folded else []
+        branch = branch.parent
+    return found
+
+
+def cells_of(model: Model, row: Row, section: Section) -> list[str]:
+    """The names in all cells, each held to its column and kind."""
+    wanted, seen = model.under(row), []
+    assert len(section.cells) == len(section.kinds) == len(set(section.kinds))
+    for kind, cells in zip(section.kinds, section.cells, strict=True):
+        assert len(cells) == len(section.columns)
+        for at, ordinals in enumerate(cells):
+            found = [model.names[model.tree.order[ordinal]] for ordinal in ordinals]
+            seen += found
+            if section.columns == ("",):
+                assert len(found) == 1 and found[0].endswith(kind)
+            elif len(section.paths) == len(section.columns) and "." in section.paths[at]:
+                under = f"{section.paths[at]}."
+                matching = [n for n in wanted if n.startswith(under)]
+                matching = [n for n in matching if fits(kind, n.removeprefix(under))]
+                assert sorted(found) == sorted(matching), (section.columns[at], kind)
+    return seen
 
 
 def llama(layers: int = 3) -> Model:
@@ -144,6 +151,7 @@ def test_a_parameter_in_a_fold_is_one_kind() -> None:
 def test_members_that_do_not_all_fold_still_make_an_axis() -> None:
     model = t5()
     assert [b.label for b in model.row("encoder.block").branches] == ["0", "1-3"]
+    assert model.row("encoder.block.1-3").axis is not None
     (section,) = check(model, model.row("encoder.block"))
     assert (section.title, section.columns) == ("encoder.block", ("0", "1", "2", "3"))
     odd = next(k for k, kind in enumerate(section.kinds) if "relative_attention_bias" in kind)
@@ -163,7 +171,8 @@ def test_a_module_that_is_not_the_root_counts_from_its_own_first_tensor(path: st
     model = t5()
     row = model.row(path)
     assert row.firsts[0] > 0
-    assert check(model, row)[0].title.startswith(path)
+    section, *_ = check(model, row)
+    assert section.title.startswith("" if section.columns == ("",) else path)
 
 
 def test_a_plain_module_has_no_axis() -> None:
@@ -179,9 +188,26 @@ def test_inner_numbers_are_one_kind() -> None:
     assert set(section.kinds) == {
         "mlp.experts.*.w1.weight", "mlp.experts.*.w2.weight", "mlp.gate.weight",
     }  # fmt: skip
-    (inner,) = check(model, model.row("m.layers.0-1.mlp.experts.0-2"))
-    assert inner.columns == ("0", "1")
-    assert [len(cell) for cells in inner.cells for cell in cells] == [3] * 4
+
+
+def test_experts_of_all_layers_have_an_axis_of_their_own() -> None:
+    model = experts()
+    by_layer, by_expert = check(model, model.row("m.layers.0-1.mlp.experts.0-2"))
+    assert by_layer.columns == ("0", "1")
+    assert [len(cell) for cells in by_layer.cells for cell in cells] == [3] * 4
+    assert by_expert.columns == ("0", "1", "2")
+    assert [len(cell) for cells in by_expert.cells for cell in cells] == [2] * 6
+
+
+def test_one_weight_of_all_experts_of_all_layers_is_a_matrix() -> None:
+    model = experts()
+    _, grid = check(model, model.row("m.layers.0-1.mlp.experts.0-2.w1"))
+    assert (grid.kinds, grid.columns) == (("layers.0", "layers.1"), ("0", "1", "2"))
+    assert grid.title == "m.layers.0-1.mlp.experts.0-2.w1.weight"
+    for layer, cells in enumerate(grid.cells):
+        for expert, ordinals in enumerate(cells):
+            found = [model.names[model.tree.order[at]] for at in ordinals]
+            assert found == [f"m.layers.{layer}.mlp.experts.{expert}.w1.weight"]
 
 
 def test_an_opened_member_stands_for_itself() -> None:

@@ -16,6 +16,7 @@ from probe_jobs import Slow
 from safetensors.numpy import save_file
 
 from inspect_core.checkpoint import open_checkpoint
+from inspect_core.delta.collect import EVERYTHING
 from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import SummaryRows
 from inspect_core.errors import Cancelled, FilesChanged
@@ -372,6 +373,20 @@ def test_a_changed_file_finds_nothing_stored(tmp_path, monkeypatch):
     run(Sweep(model, base, kept=True), again.append)
     assert set(summaries(again)) == {0, 1, 2}
     assert not set(summaries(again).items()) & set(summaries(first).items())
+
+
+def test_a_sweep_that_collects_more_is_neither_kept_nor_begun_with_what_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_store, "FLUSH_SECONDS", 0.0)
+    base, model = files(tmp_path)
+    more = Sweep(model, base, kept=True, collect=EVERYTHING)
+    run(more, lambda _: None)
+    assert not sweep_folder().exists()
+    run(Sweep(model, base, kept=True), lambda _: None)
+    assert sweep_folder().exists()
+    parts = []
+    assert run(more, parts.append) == 3
+    assert all(part.rows.parts.histograms is not None for part in parts)
+    assert all(part.rows.parts.angles is not None for part in parts)
 
 
 def test_nothing_is_stored_of_a_file_that_changed_meanwhile(tmp_path, monkeypatch):

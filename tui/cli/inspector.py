@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 @click.command("open", hidden=True)
 @click.argument("model", nargs=-1, required=True)
 @click.option("--ref", "reference", metavar="BASE", help="Compare with this checkpoint.")
+@click.option("--map", "map_file", metavar="FILE", help="Your own rules of pairing.")
 @click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
 @device_option
 @look_options
 def open_app(
     model: tuple[str, ...],
     reference: str | None,
+    map_file: str | None,
     node: str | None,
     device: str,
     look: "Look",
@@ -27,7 +29,7 @@ def open_app(
     """Open the app on MODEL."""
     from tui.launch import launch
 
-    launch(uri_of(model), reference, device, look, bookmark=node)
+    launch(uri_of(model), reference, device, look, bookmark=node, map_file=map_file)
 
 
 @click.command("demo")

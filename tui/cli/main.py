@@ -9,6 +9,7 @@ import click
 
 from inspect_core.errors import LamellaError
 from inspect_core.text import clean
+from tui.cli.audit import audit
 from tui.cli.check import check
 from tui.cli.diff import diff
 from tui.cli.inspector import demo, open_app
@@ -51,6 +52,7 @@ def cli() -> None:
       lamella tree MODEL              the folded tree, printed
       lamella diff BASE MODEL         what changed, printed
       lamella check MODEL             what it is, and whether it is sound
+      lamella audit BASE MODEL        proof that what should be frozen is
 
     MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
     an org/name that is in the local Hugging Face cache. A folder that is named like a command
@@ -58,7 +60,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
-for command in (open_app, demo, tree, diff, check):
+for command in (open_app, demo, tree, diff, check, audit):
     cli.add_command(command)
 
 

@@ -25,14 +25,16 @@ class Column:
     """A column right of the names.
 
     Attributes:
-        title: its heading.
+        title: what cells name it by.
         width: cells of its longest text.
         rank: where there is no room the highest goes first; 0 always stays.
+        heading: what stands above it; the title where it is empty.
     """
 
     title: str
     width: int
     rank: int = 0
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Row:
 
 
 class Table:
-    """Prints rows below a heading.
+    """Prints rows below a heading; `left_out` are the columns for which there was no room.
 
     Args:
         output: where to.
@@ -76,6 +78,7 @@ class Table:
         self._output = output
         self._heading = heading
         self._columns = list(columns)
+        self.left_out: list[str] = []
         longest = max((cell_len(clean(name, WIDEST_NAME)) for name in names), default=0)
         self._name = max(len(heading), min(longest, WIDEST_NAME))
         self._bar = BAR if bars else 0
@@ -94,6 +97,7 @@ class Table:
             if least.rank == 0:
                 break
             self._columns.remove(least)
+            self.left_out.insert(0, least.title)
         self._name = max(len(self._heading), min(self._name, width - self._taken()))
 
     def _taken(self) -> int:
@@ -103,8 +107,9 @@ class Table:
 
     def head(self) -> None:
         """Print the headings."""
-        titles = [f"{GAP}{column.title:>{column.width}}" for column in self._columns]
-        self._output.line((f"{self._heading:<{self._name}}" + "".join(titles), "muted"))
+        titles = [(column.heading or column.title, column.width) for column in self._columns]
+        padded = [f"{GAP}{' ' * (width - cell_len(title))}{title}" for title, width in titles]
+        self._output.line((f"{self._heading:<{self._name}}" + "".join(padded), "muted"))
 
     def rows(self, rows: Iterable[Row]) -> None:
         """Print rows."""

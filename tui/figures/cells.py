@@ -10,10 +10,12 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from inspect_core.results.heatmap import ABSENT, SAME, UNCOMPARED, UNDEFINED, VALUE
 from themes import Rgb
 from tui import plots
 from tui.figures.parts import Lines
@@ -25,19 +27,25 @@ MONO_SIGNED = ("-+*#", ".:=≡")
 ASCII_SIGNED = ("-+*#", ".:=@")
 """The same in ASCII."""
 
-MONO_LEVELS = " .:-=+*#%@"
-"""Levels from no change to the most, where colour may not tell them apart."""
+MONO_LEVELS = ".:-+*%#@"
+"""Levels from the least to the most, where colour may not tell them apart."""
 
 SHADES = "░▒▓█"
 """Sizes from small to large, where a hue says the rest."""
-
-SHADED_LEVELS = f" {SHADES}"
-"""Levels from no change to the most, in one hue."""
 
 LEAST_SIGNED = 1 / 8
 """Below this share of the scale a signed cell is left blank where it is a character."""
 
 MISSING = "?"
+
+STATE_MARKS = {ABSENT: " ", UNCOMPARED: "/", UNDEFINED: MISSING, SAME: "="}
+"""What a cell without a size is, where cells are characters."""
+
+ON_BACKGROUND = {ABSENT: "-", UNCOMPARED: "·"}
+"""On the background, where cells are colours: no such tensor; nothing was compared (yet)."""
+
+CLIPPED = "^"
+"""On a cell that is beyond the end of the scale."""
 
 RAMP_STEPS = 16
 """Cells of a scale."""
@@ -66,20 +74,97 @@ def paint_signed(cells: NDArray[np.float64], palette: Palette) -> Lines:
     return plots.half_blocks(pixels)
 
 
-def paint_levels(cells: NDArray[np.float64], palette: Palette) -> Lines:
-    """A matrix of sizes.
+def paint_heat(
+    shares: NDArray[np.float64],
+    states: NDArray[np.uint8],
+    clipped: NDArray[np.bool_],
+    palette: Palette,
+    cell: int,
+) -> Lines:
+    """Sizes, one line a row; no two states look alike.
 
     Args:
-        cells: `(rows, columns)` from 0 to 1, clipped beyond; exactly 0 has a colour of its own,
-            NaN is missing, infinity is n/a. A multiple of `palette.rows_a_line` rows.
+        shares: `(rows, columns)` from 0 to 1; read where the state is `VALUE` alone.
+        states: of the same shape; see `inspect_core.results.heatmap`.
+        clipped: which cells are beyond the end of the scale: they are marked.
         palette: colours and glyphs.
+        cell: width of a cell on the screen.
     """
     if palette.marks:
-        marks = _level_glyphs(palette)
-        most = len(marks) - 2
-        return [_marked([_level_mark(v, most) for v in row], marks) for row in cells.tolist()]
-    rows = [[_level_color(value, palette) for value in row] for row in cells.tolist()]
-    return plots.half_blocks(rows)
+        return _marked_heat(shares, states, clipped, palette, cell)
+    rows = [
+        [_heat_color(share, state, palette) for share, state in zip(*row, strict=True)]
+        for row in zip(shares.tolist(), states.tolist(), strict=True)
+    ]
+    wide = [[color for color in row for _ in range(cell)] for row in rows]
+    lines = plots.half_blocks([line for line in wide for _ in range(2)])
+    marked = (states == UNCOMPARED) | (states == ABSENT) | clipped
+    for at in np.flatnonzero(marked.any(axis=1)).tolist():
+        lines[at] = _with_marks(lines[at], states[at], marked[at], rows[at], palette, cell)
+    return lines
+
+
+def _heat_color(share: float, state: int, palette: Palette) -> Rgb:
+    if state == VALUE:
+        return palette.sequential[max(0, min(LEVELS - 1, round(share * (LEVELS - 1))))]
+    if state == SAME:
+        return palette.same
+    return palette.undefined if state == UNDEFINED else palette.background
+
+
+def _with_marks(
+    strip: Strip,
+    states: NDArray[np.uint8],
+    marked: NDArray[np.bool_],
+    colors: list[Rgb],
+    palette: Palette,
+    cell: int,
+) -> Strip:
+    """A line with a character on those of its cells that a colour does not tell all of."""
+    parts, done = [], 0
+    for column in np.flatnonzero(marked).tolist():
+        behind = Color.from_rgb(*colors[column])
+        if states[column] == VALUE:
+            mark, style = CLIPPED, Style(color=Color.from_rgb(*palette.background), bold=True)
+        else:
+            mark, style = ON_BACKGROUND[int(states[column])], palette.styles["muted"]
+        parts += [strip.crop(done, column * cell)] if column * cell > done else []
+        parts.append(Strip([Segment(mark.center(cell), style + Style(bgcolor=behind))]))
+        done = (column + 1) * cell
+    if done < strip.cell_length:
+        parts.append(strip.crop(done, strip.cell_length))
+    return Strip.join(parts)
+
+
+def _marked_heat(
+    shares: NDArray[np.float64],
+    states: NDArray[np.uint8],
+    clipped: NDArray[np.bool_],
+    palette: Palette,
+    cell: int,
+) -> Lines:
+    marks, hue, muted = _level_marks(palette), palette.cells["levels"], palette.styles["muted"]
+    lines = []
+    for row in zip(shares.tolist(), states.tolist(), clipped.tolist(), strict=True):
+        glyphs = []
+        for share, state, beyond in zip(*row, strict=True):
+            if state != VALUE:
+                glyphs.append((STATE_MARKS[state] * cell, muted))
+            elif beyond:
+                glyphs.append((CLIPPED * cell, hue))
+            else:
+                glyphs.append((marks[_level(share, len(marks))] * cell, hue))
+        lines.append(_runs(glyphs))
+    return lines
+
+
+def _level_marks(palette: Palette) -> str:
+    """From the least to the most."""
+    return SHADES if palette.depth is Depth.ANSI and not palette.ascii_only else MONO_LEVELS
+
+
+def _level(share: float, levels: int) -> int:
+    return max(0, min(levels - 1, int(share * levels)))
 
 
 def signed_ramp(palette: Palette) -> Strip:
@@ -89,26 +174,31 @@ def signed_ramp(palette: Palette) -> Strip:
 
 
 def level_ramp(palette: Palette) -> Strip:
-    """The colours from just above 0 to 1, or the marks from 0 on."""
-    steps = np.linspace(1e-9, 1.0, RAMP_STEPS)
-    if palette.marks:
-        # Each mark as often as the others: blank for exactly nothing, then what is more.
-        most = len(_level_glyphs(palette)) - 2
-        steps = np.linspace(0.0, 1.0, most + 1).repeat(max(1, RAMP_STEPS // (most + 1)))
-    return paint_levels(np.tile(steps, (palette.rows_a_line, 1)), palette)[0]
+    """The colours or marks from the least to the most."""
+    steps = RAMP_STEPS
+    if palette.marks:  # each mark as often as the others
+        steps = len(_level_marks(palette)) * max(1, RAMP_STEPS // len(_level_marks(palette)))
+    shares = np.linspace(0.0, 1.0, steps)[None, :]
+    states = np.full((1, steps), VALUE, np.uint8)
+    return paint_heat(shares, states, np.zeros((1, steps), np.bool_), palette, 1)[0]
 
 
-def swatch(value: float, palette: Palette) -> Strip:
-    """What a cell of one value looks like, to explain it: no change (0), n/a (infinite)."""
-    return paint_levels(np.full((palette.rows_a_line, 2), value), palette)[0]
+def swatch(state: int, palette: Palette) -> Strip:
+    """What a cell of a state looks like, to explain it."""
+    states = np.full((1, 1), state, np.uint8)
+    return paint_heat(np.zeros((1, 1)), states, np.zeros((1, 1), np.bool_), palette, 2)[0]
 
 
 Glyph = tuple[str, Style]
 
 
 def _marked(marks: Iterable[int], glyphs: list[Glyph]) -> Strip:
-    """A line of marks, by their place among the glyphs; runs of one style are one segment."""
-    drawn = [glyphs[mark] for mark in marks]
+    """A line of marks, by their place among the glyphs."""
+    return _runs([glyphs[mark] for mark in marks])
+
+
+def _runs(drawn: list[Glyph]) -> Strip:
+    """A line of glyphs; runs of one style are one segment."""
     runs = groupby(drawn, key=lambda glyph: glyph[1])
     return Strip([Segment("".join([text for text, _ in run]), style) for style, run in runs])
 
@@ -129,28 +219,3 @@ def _signed_mark(value: float) -> int:
         return 2 * len(SHADES) + 1
     step = 0 if abs(value) < LEAST_SIGNED else min(len(SHADES), 1 + int(abs(value) * len(SHADES)))
     return len(SHADES) + (step if value > 0 else -step)
-
-
-def _level_glyphs(palette: Palette) -> list[Glyph]:
-    """From nothing to the most; the missing one last."""
-    shaded = palette.depth is Depth.ANSI and not palette.ascii_only
-    hue = palette.cells["levels"]
-    marks = [(mark, hue) for mark in (SHADED_LEVELS if shaded else MONO_LEVELS)]
-    return [*marks, (MISSING, palette.styles["muted"])]
-
-
-def _level_mark(value: float, most: int) -> int:
-    """Which of the marks 0 to `most` a level has: 0 is for exactly nothing."""
-    if not math.isfinite(value):
-        return most + 1
-    return 0 if value <= 0.0 else max(1, min(most, round(value * most)))
-
-
-def _level_color(value: float, palette: Palette) -> Rgb:
-    if math.isnan(value):
-        return palette.background
-    if math.isinf(value):
-        return palette.undefined
-    if value == 0.0:
-        return palette.same
-    return palette.sequential[max(0, min(LEVELS - 1, round(value * (LEVELS - 1))))]

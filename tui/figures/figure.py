@@ -1,6 +1,6 @@
 """What the detail pane shows: lines, and the grids of cells in them that a cursor can visit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,47 @@ class Plot:
         at = (row - window.top) * self.rows // max(1, window.rows)
         across = (column - window.left) * self.columns // max(1, window.columns)
         return max(0, min(at, self.rows - 1)), max(0, min(across, self.columns - 1))
+
+
+def neighbour(
+    plots: Sequence[Plot], number: int, row: int, column: int, down: int, across: int
+) -> tuple[int, int, int] | None:
+    """The plot next to one, and its cell nearest to a cell at the edge.
+
+    Args:
+        plots: of one figure.
+        number: which of them.
+        row: of the cell.
+        column: of the cell.
+        down: 1 for the plot below, -1 for that above, 0 to go sideways.
+        across: 1 for the plot to the right, -1 for that to the left.
+
+    Returns:
+        the plot's number, row and column; None where there is none that way.
+    """
+    here = plots[number]
+    line, place = here.place(row, column)
+    found: list[tuple[tuple[int, int], int]] = []
+    for other, plot in enumerate(plots):
+        level = plot.top < here.top + here.height and here.top < plot.top + plot.height
+        beyond = (plot.top - here.top) * down > 0 if down else (plot.left - here.left) * across > 0
+        if other != number and level == bool(across) and beyond:
+            aside = max(plot.left - place, place - plot.left - plot.width + 1, 0)
+            far = abs(plot.top - here.top) if down else abs(plot.left - here.left)
+            found.append(((far, aside), other))
+    if not found:
+        return None
+    _, nearest = min(found)
+    plot = plots[nearest]
+    at = (
+        max(plot.top, min(line, plot.top + plot.height - 1)),
+        max(plot.left, min(place, plot.left + plot.width - 1)),
+    )
+    cell = plot.cell(*at)
+    assert cell is not None
+    if down:
+        return nearest, 0 if down > 0 else plot.rows - 1, cell[1]
+    return nearest, cell[0], 0 if across > 0 else plot.columns - 1
 
 
 def _middle(at: int, cells: int, room: int) -> int:

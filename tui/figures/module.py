@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inspect_core.delta.summary import Summary
+from inspect_core.results.scale import ScaleKind
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.figures.figure import Figure, Plot
@@ -17,7 +18,7 @@ from tui.figures.parts import (
     side_by_side,
     statistics_lines,
 )
-from tui.figures.tensor import SIDE_COLUMNS, WIDE, matrix_lines, matrix_plot, robust_scale
+from tui.figures.tensor import SIDE_COLUMNS, WIDE, matrix_lines, matrix_plot, matrix_scale
 from tui.palette import Palette
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def module_figure(
     palette: Palette,
     width: int,
     height: int,
+    spread: ScaleKind = "robust",
 ) -> Figure:
     """The parameters of one module, each on a scale of its own.
 
@@ -59,6 +61,7 @@ def module_figure(
         palette: colours and glyphs.
         width: cells across.
         height: lines at most.
+        spread: how values are spread over the colours.
     """
     beside = width >= WIDE
     plot_width = width - SIDE_COLUMNS if beside else width
@@ -69,15 +72,15 @@ def module_figure(
     blocks: Lines = []
     grids: list[Plot] = []
     for detail, shape in zip(details, shapes, strict=True):
-        scale = robust_scale(detail.heat.mean)
+        scale = matrix_scale(detail.heat.mean, spread)
         name = detail.name.removeprefix(f"{path}.") if path else detail.name
         change = f"relative L2 {fmt.number(detail.summary.rel_l2)}  " if delta else ""
-        after = f"  {shape}  {change}scale {fmt.number(scale)}"
-        if scale == 0.0:
+        after = f"  {shape}  {change}scale {fmt.number(scale.high)}"
+        if scale.high == 0.0:
             after = f"  {shape}  {'no change' if delta else '0 everywhere'}"
         name = cut(clean(name), max(4, plot_width - len(after)))
         blocks.append(line(name, (after, palette.styles["muted"])))
-        if scale > 0.0:
+        if scale.high > 0.0:
             one_row = detail.view.rows == 1
             tall = 1 if one_row else plot_height
             cells = detail.heat.mean

@@ -1,20 +1,21 @@
 """Layers across, parameter kinds down; or a list of bars where there is no axis."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from textual.strip import Strip
 
-from inspect_core.structure.fold import is_index
+from inspect_core.results.heatmap import SAME, UNCOMPARED, UNDEFINED, VALUE, HeatSection, scale_of
+from inspect_core.results.scale import ScaleKind
+from inspect_core.structure.kinds import short_kinds
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.figures.cells import level_ramp, paint_levels, swatch
 from tui.figures.figure import Figure, Plot, peak_of
+from tui.figures.heat import MOST_LINES, Placed, arrange, beside, heat_block
+from tui.figures.legend import legend
 from tui.figures.parts import (
     Lines,
     cut,
@@ -31,37 +32,48 @@ from tui.palette import Palette
 if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.delta.summary import Summary
-    from inspect_core.structure.overview import Section
+    from inspect_core.results.scale import Scale
 
 SUMMARY_LINES = 7
 """Lines of the statistics below an overview, with the scale above them."""
 
-MOST_LINES = 300
-"""Lines of one section; the pane scrolls, but not for ever."""
-
-COMFORTABLE_CELL = 4
-"""Columns that a cell gets before labels take the rest."""
-
-Tell = Callable[[int, int, int], str]
-"""What the cell at (section, row, column) is, safe to show."""
+Tell = Callable[[int, int, int, tuple[str, ...]], str]
+"""What the cell at (section, row, column) is, safe to show; and for which columns it stands."""
 
 Find = Callable[[int, int, int], str | None]
 """The path of the first tensor of the cell at (section, row, column)."""
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """How an overview is drawn.
+
+    Attributes:
+        metric: what the values are.
+        scale: how they are spread over the colours.
+        palette: colours and glyphs.
+        width: cells across.
+        delta: whether there is a reference, so that values are changes.
+        tell: what a cell says.
+        find: where a cell leads.
+    """
+
+    metric: "Metric"
+    scale: ScaleKind
+    palette: Palette
+    width: int
+    delta: bool = True
+    tell: Tell = lambda number, row, column, several: ""
+    find: Find = lambda number, row, column: None
+
+
 def overview_figure(
     title: str,
     kind: str,
-    sections: Sequence["Section"],
-    values: Sequence[NDArray[np.float64]],
-    metric: "Metric",
+    sections: Sequence[HeatSection],
+    view: View,
     summary: "Summary | None",
-    delta: bool,
     notes: Sequence[str],
-    tell: Tell,
-    find: Find,
-    palette: Palette,
-    width: int,
     height: int,
 ) -> Figure:
     """Layers across, parameter kinds down, all sections on one scale.
@@ -69,161 +81,103 @@ def overview_figure(
     Args:
         title: the selected row's path, safe to show.
         kind: what it is, safe to show.
-        sections: axes and kinds.
-        values: for each section float64 `(kinds, columns)`; NaN has no value (yet).
-        metric: what the values are.
+        sections: what to draw.
+        view: how to draw it.
         summary: of all tensors of the row together, as far as they were compared.
-        delta: whether there is a reference, so that the summary is of a delta.
         notes: lines to show below the heading, safe to show.
-        tell: what a cell says.
-        find: where a cell leads.
-        palette: colours and glyphs.
-        width: cells across.
         height: lines at most.
     """
+    palette, width = view.palette, view.width
     lines = note_lines(notes, palette, width)
-    finite = np.concatenate([v[np.isfinite(v)].ravel() for v in values] or [np.zeros(0)])
-    top = float(finite.max()) if finite.size else 0.0
-    wanted = sum(2 * len(section.kinds) + 1 for section in sections)
-    tall = 2 if len(lines) + wanted + SUMMARY_LINES < height else 1
-    grids: list[Plot] = []
-    for number, (section, grid) in enumerate(zip(sections, values, strict=True)):
-        says, leads = partial(tell, number), partial(find, number)
-        block, plot = _section(section, grid, top, metric, palette, width, tall, says, leads)
-        if plot is not None:
-            grids.append(replace(plot, top=plot.top + 1 + len(lines)))
-        lines += block
-    if finite.size:
-        same = delta and bool((finite == 0.0).any())
-        undefined = any(bool(np.isinf(v).any()) for v in values)
-        lines.append(_scale(top, metric, palette, same, undefined))
-    else:
-        lines.append(line((f"{metric.name}: nothing to show", palette.styles["muted"])))
+    drawn, plots = overview_lines(sections, view, height - len(lines) - SUMMARY_LINES)
+    plots = [replace(plot, top=plot.top + 1 + len(lines)) for plot in plots]
+    lines += drawn
     if summary is not None:
-        statistics = statistics_lines(summary, delta, palette)
+        statistics = statistics_lines(summary, view.delta, palette)
         half = min(width // 2, 34)
         lines += [Strip([]), *side_by_side(statistics[::2], statistics[1::2], half)]
     more = "" if len(lines) < height else "  (tab, page down: more below)"
     lines = [heading(title, f"{kind}{more}", palette, width), *lines]
-    return Figure(fitted(lines, palette, width), tuple(grids))
+    return Figure(fitted(lines, palette, width), tuple(plots))
 
 
-def _section(
-    section: "Section",
-    grid: NDArray[np.float64],
-    top: float,
-    metric: "Metric",
-    palette: Palette,
-    width: int,
-    tall: int,
-    says: Callable[[int, int], str],
-    leads: Callable[[int, int], str | None],
-) -> tuple[Lines, Plot | None]:
-    """One heatmap, `tall` lines a kind; a list of bars where there is no axis.
+def overview_lines(
+    sections: Sequence[HeatSection], view: View, height: int
+) -> tuple[Lines, list[Plot]]:
+    """The sections and their legend, without a heading.
 
-    The plot's top is counted from the section's first line.
+    Sections with layers come first, side by side where there is room; then the others as bars.
+
+    Args:
+        sections: what to draw.
+        view: how to draw it.
+        height: lines it should take at most; it takes two a kind where that fits.
     """
-    labels = [clean(kind, 80) for kind in short_kinds(section.kinds)]
-    hidden = max(0, len(labels) - MOST_LINES // tall)
-    labels, grid = labels[: len(labels) - hidden], grid[: len(labels) - hidden]
-    left_out = [not_shown(hidden, palette)] if hidden else []
-    longest = max(map(len, labels), default=0)
-    # Labels may take what the cells do not need: a label that is cut is a guess.
-    spare = width - COMFORTABLE_CELL * len(section.columns) - 1
-    gutter = max(1, min(longest, max(12, width // 3, spare), width - 9)) + 1
-    if section.columns == ("",):
-        bars = _bars(labels, grid[:, 0], top, metric, palette, gutter, width, section.title)
-        above, rows = len(bars) - len(labels), len(labels)
-        plot = (
-            Plot(above, 0, rows, gutter - 1, rows, 1, says, leads, peak_of(grid)) if rows else None
-        )
-        return bars + left_out, plot
-    cells = max(1, (width - gutter) // len(section.columns))
-    longest = max(map(len, section.columns))
-    cell = min(cells, max(6, min(longest + 1, 24))) if cells > 1 else 1
-    shown = min(len(section.columns), max(1, (width - gutter) // cell))
-    # Of numbers that do not fit every second or tenth is shown; words are cut.
-    names = [clean(n, None if is_index(n) else max(1, cell - 1)) for n in section.columns]
-    head = _axis(names[:shown], cell)
-    title = cut(clean(section.title), gutter - 1)
-    lines = [line((f"{title:<{gutter}}"[:gutter], palette.styles["muted"]), head)]
-    for label, cells_line in zip(labels, _cells(grid[:, :shown], top, palette, cell), strict=True):
-        text = line((cut(label, gutter - 1).ljust(gutter), palette.styles["module"]))
-        lines.append(Strip.join([text, cells_line]))
-        lines += [Strip.join([Strip.blank(gutter), cells_line])] * (tall - 1)
-    lines += left_out
-    if shown < len(section.columns):
-        lines.append(not_shown(len(section.columns) - shown, palette, "columns"))
-    rows, peak = len(labels), peak_of(grid[:, :shown])
-    plot = (
-        Plot(1, gutter, rows * tall, shown * cell, rows, shown, says, leads, peak) if rows else None
-    )
-    return lines, plot
+    scale = scale_of(view.scale, view.metric, [section.values for section in sections])
+    numbered = list(enumerate(sections))
+    bands = arrange([(n, s) for n, s in numbered if s.has_axis], view.width)
+    listed = [(number, section) for number, section in numbered if not section.has_axis]
+    wanted = sum(2 * max(len(p.labels) for p in band) + 2 for band in bands)
+    wanted += sum(len(section.kinds) + 1 for _, section in listed)
+    tall = 2 if wanted < height else 1
+    lines: Lines = []
+    plots: list[Plot] = []
+    for band in bands:
+        blocks = [_block(placed, scale, view, tall) for placed in band]
+        found, grids = beside(blocks, band)
+        plots += [replace(plot, top=plot.top + len(lines)) for plot in grids]
+        lines += found
+    for number, section in listed:
+        found, bars = _bars(number, section, scale, view)
+        plots += [replace(plot, top=plot.top + len(lines)) for plot in bars]
+        lines += found
+    each = max((-(-len(p.section.columns) // p.cells) for band in bands for p in band), default=1)
+    lines += legend(sections, scale, view.metric, view.palette, view.width, each, view.delta)
+    return lines, plots
 
 
-def _cells(grid: NDArray[np.float64], top: float, palette: Palette, cell: int) -> Lines:
-    """The heatmap of a section, one line a kind, drawn as one picture."""
-    shares = grid / top if top > 0.0 else grid
-    return paint_levels(shares.repeat(palette.rows_a_line, axis=0).repeat(cell, axis=1), palette)
+def _block(placed: Placed, scale: "Scale", view: View, tall: int) -> tuple[Lines, Plot | None]:
+    says, leads = partial(view.tell, placed.number), partial(view.find, placed.number)
+    return heat_block(placed, scale, view.palette, tall, says, leads)
 
 
 def _bars(
-    labels: list[str],
-    values: NDArray[np.float64],
-    top: float,
-    metric: "Metric",
-    palette: Palette,
-    gutter: int,
-    width: int,
-    title: str,
-) -> Lines:
-    lines = [line((clean(title), palette.styles["muted"]))] if title else []
+    number: int, section: HeatSection, scale: "Scale", view: View
+) -> tuple[Lines, list[Plot]]:
+    """Kinds without layers: their values as numbers and bars."""
+    palette, width = view.palette, view.width
+    labels = [clean(kind, 80) for kind in short_kinds(section.kinds)]
+    hidden = max(0, len(labels) - MOST_LINES)
+    labels = labels[: len(labels) - hidden]
+    gutter = max(1, min(max(map(len, labels), default=0), max(12, width - 24), width - 9)) + 1
+    lines = [line((clean(section.title), palette.styles["muted"]))] if section.title else []
+    above, rows = len(lines), len(labels)
     most = max(4, min(30, width - gutter - 10))
-    for label, value in zip(labels, values, strict=True):
-        share = value / top if top > 0.0 and np.isfinite(value) else 0.0
-        mark = "#" if palette.ascii_only else "█"
-        filled = mark * max(1 if share > 0 else 0, round(share * most))
-        text = fmt.metric_value(metric, float(value) if np.isfinite(value) else None)
-        lines.append(
-            line(
-                (cut(label, gutter - 1).ljust(gutter), palette.styles["module"]),
-                f"{text:>8} ",
-                (filled, palette.bar_style(share)),
-            )
-        )
-    return lines
+    shares = scale.shares(section.values[:, 0])
+    for row, label in enumerate(labels):
+        share, state = float(shares[row]), int(section.states[row, 0])
+        text, after = _value(float(section.values[row, 0]), state, view)
+        filled = 0 if state != VALUE else max(1 if share > 0.0 else 0, round(share * most))
+        mark = ("#" if palette.ascii_only else "█") * filled
+        bar = (mark or after, palette.bar_style(share) if mark else palette.styles["muted"])
+        name = (cut(label, gutter - 1).ljust(gutter), palette.styles["module"])
+        lines.append(line(name, f"{text:>8} ", bar))
+    lines += [not_shown(hidden, palette)] if hidden else []
+    if not rows:
+        return lines, []
+    plot = Plot(
+        above, 0, rows, max(1, gutter - 1), rows, 1,
+        says=lambda row, column: view.tell(number, row, column, ()),
+        target=partial(view.find, number),
+        peak=peak_of(np.abs(section.values[:rows] - scale.rest)),
+    )  # fmt: skip
+    return lines, [plot]
 
 
-def short_kinds(kinds: Sequence[str]) -> list[str]:
-    """Kinds without the `.weight` that all or most of them end in, where they stay distinct."""
-    short = [kind.removesuffix(".weight") for kind in kinds]
-    return short if len(set(short)) == len(short) else list(kinds)
-
-
-def _axis(names: list[str], cell: int) -> str:
-    """Column names above their cells; only some where they would run into each other."""
-    longest = max(map(len, names), default=1)
-    step = 1 if longest < cell or cell == longest == 1 else -(-(longest + 1) // cell)
-    row = [" "] * (cell * len(names))
-    for at in range(0, len(names), step):
-        start, stop = at * cell, at * cell + len(names[at])
-        # Half a number would be another number.
-        if stop <= len(row):
-            row[start:stop] = names[at]
-    return "".join(row)
-
-
-def _scale(top: float, metric: "Metric", palette: Palette, same: bool, undefined: bool) -> Strip:
-    """The colours from 0 to the most, and that of exactly 0 where there is such a cell."""
-    if top == 0.0:
-        return line(f"{metric.name} 0 everywhere")
-    parts = [
-        line("0 "),
-        level_ramp(palette),
-        line(f" {fmt.metric_value(metric, top)}  {metric.name}"),
-    ]
-    if same and not palette.marks:
-        parts += [line("   "), swatch(0.0, palette), line(" no change")]
-    if undefined:
-        parts += [line("   "), swatch(inf, palette), line(" n/a")]
-    return Strip.join(parts)
+def _value(value: float, state: int, view: View) -> tuple[str, str]:
+    """The number beside a bar, and what stands in its place where it has none."""
+    if state in (VALUE, SAME):
+        return fmt.metric_value(view.metric, value), "no change" if view.delta else ""
+    if state == UNDEFINED:
+        return "n/a", ""
+    return "", "not compared" if state == UNCOMPARED else "not there"

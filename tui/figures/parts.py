@@ -122,7 +122,7 @@ def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines
 
 
 def _histogram(summary: "Summary", what: str, palette: Palette) -> Lines:
-    from inspect_core.delta.summary import histogram_by_decade
+    from inspect_core.delta.histogram import histogram_by_decade
 
     assert summary.histogram is not None
     decades = histogram_by_decade(summary.histogram)

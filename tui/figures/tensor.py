@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.strip import Strip
 
+from inspect_core.delta.heat import MatrixView
+from inspect_core.results.scale import MATRIX_SHARE, Scale, ScaleKind
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.figures.cells import paint_signed, signed_ramp
@@ -31,9 +33,6 @@ SIDE_COLUMNS = 26
 WIDE = 74
 """From this width on statistics stand beside the heatmap, not below it."""
 
-ROBUST_SHARE = 0.995
-"""The scale of a delta ends at this quantile of |cell|: one outlier leaves the rest visible."""
-
 STRIP_LINES = 3
 """Lines of a vector: more of the same would tell nothing."""
 
@@ -52,6 +51,7 @@ def tensor_figure(
     palette: Palette,
     width: int,
     height: int,
+    kind: ScaleKind = "robust",
 ) -> Figure:
     """A parameter: its matrix, or the part of it in the window, and its statistics.
 
@@ -63,10 +63,13 @@ def tensor_figure(
         palette: colours and glyphs.
         width: cells across.
         height: lines at most.
+        kind: how values are spread over the colours.
     """
     delta = detail.reference_name is not None
     lines = [
-        heading(clean(detail.name), f"{fmt.shape(shape)}  {dtype}", palette, width),
+        heading(
+            clean(detail.name), f"{fmt.shape(shape)}{_as(detail, shape)}  {dtype}", palette, width
+        ),
         *note_lines(notes, palette, width),
     ]
     view = detail.view
@@ -75,7 +78,7 @@ def tensor_figure(
     plot_width = width - SIDE_COLUMNS if beside else width
     below = 3 + (view.slices > 1) + (0 if beside else (len(statistics) + 1) // 2)
     plot_height = max(1, height - len(lines) - below)
-    scale = robust_scale(detail.heat.mean)
+    scale = matrix_scale(detail.heat.mean, kind)
     plot = matrix_lines(detail.heat.mean, scale, palette, plot_width, plot_height, view.rows == 1)
     matrix = matrix_plot(detail, plot, len(lines))
     rows, columns = detail.heat.cells.shape[1:]
@@ -94,6 +97,14 @@ def tensor_figure(
     return Figure(fitted(lines, palette, width), (matrix,) if view.numel else ())
 
 
+def _as(detail: "TensorDetail", shape: tuple[int, ...]) -> str:
+    """How a tensor is drawn that is compared in another layout, or in part."""
+    view, own = detail.view, MatrixView.of(shape)
+    if (view.rows, view.columns, view.slices) == (own.rows, own.columns, own.slices):
+        return ""
+    return f" as {fmt.shape((view.rows, view.columns))}"
+
+
 def _where(detail: "TensorDetail") -> str:
     """Which rows and columns are on show."""
     view, window = detail.view, detail.window
@@ -109,7 +120,7 @@ def _where(detail: "TensorDetail") -> str:
 
 def matrix_lines(
     cells: NDArray[np.float64],
-    scale: float,
+    scale: Scale,
     palette: Palette,
     width: int,
     height: int,
@@ -122,7 +133,7 @@ def matrix_lines(
     row_of = np.arange(tall) * rows // tall
     column_of = np.arange(wide) * columns // wide
     picked = cells[row_of][:, column_of]
-    return paint_signed(picked / scale if scale > 0.0 else picked, palette)
+    return paint_signed(scale.signed(picked), palette)
 
 
 def matrix_plot(
@@ -180,19 +191,17 @@ def _span(name: str, start: int, stop: int) -> str:
     return f"{name} {start}" if stop - start == 1 else f"{name}s {start}-{stop - 1}"
 
 
-def signed_scale(scale: float, caption: str, palette: Palette) -> Strip:
-    """The colours from -scale to +scale, and what a cell is."""
-    if scale == 0.0:
+def signed_scale(scale: Scale, caption: str, palette: Palette) -> Strip:
+    """The colours from one end of a scale to the other, and what a cell is."""
+    if scale.high == 0.0:
         return line("0 everywhere  ", (caption, palette.styles["muted"]))
-    low, high = f"-{fmt.number(scale)} ", f" +{fmt.number(scale)}"
+    low, high = f"-{fmt.number(scale.high)} ", f" +{fmt.number(scale.high)}"
+    if scale.low > 0.0:
+        caption = f"log from {fmt.number(scale.low)}  {caption}"
     after = line(high, (f"  {caption}", palette.styles["muted"]))
     return Strip.join([line(low), signed_ramp(palette), after])
 
 
-def robust_scale(cells: NDArray[np.float64]) -> float:
-    """The end of a symmetric scale: a high quantile of |cell|."""
-    finite = np.abs(cells[np.isfinite(cells)])
-    if not finite.size:
-        return 0.0
-    scale = float(np.quantile(finite, ROBUST_SHARE))
-    return scale if scale > 0.0 else float(finite.max())
+def matrix_scale(cells: NDArray[np.float64], kind: ScaleKind) -> Scale:
+    """A symmetric scale for the cells of a matrix."""
+    return Scale.of(kind, cells, quantile=MATRIX_SHARE)

@@ -30,7 +30,9 @@ class ExportPrompt(ModalScreen[str | None]):
             yield Static("Write to a new file", markup=False)
             yield Input(self._start, id="export-input")
             yield Static(
-                ".svg and .txt: this screen   .json: the numbers of the selected row",
+                ".svg and .txt: this screen   .json: the numbers of the selected row\n"
+                ".png and .map.svg: the overview on show\n"
+                ".lamella: the whole comparison, to open without the models",
                 markup=False,
                 classes="quiet",
             )

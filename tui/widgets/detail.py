@@ -112,15 +112,14 @@ class DetailView(ScrollView, can_focus=True):
             self.scroll_relative(x=across, y=down, animate=False)
             return
         row, column = spot.row + down, spot.column + across
-        if row < 0 and spot.plot > 0:
-            above = self._plots[spot.plot - 1]
-            self._go(Spot(spot.plot - 1, above.rows - 1, min(column, above.columns - 1)))
-        elif row >= plot.rows and spot.plot + 1 < len(self._plots):
-            below = self._plots[spot.plot + 1]
-            self._go(Spot(spot.plot + 1, 0, min(column, below.columns - 1)))
-        else:
-            row = max(0, min(row, plot.rows - 1))
-            self._go(Spot(spot.plot, row, max(0, min(column, plot.columns - 1))))
+        if 0 <= row < plot.rows and 0 <= column < plot.columns:
+            self._go(Spot(spot.plot, row, column))
+            return
+        from tui.figures.figure import neighbour
+
+        aside = neighbour(self._plots, spot.plot, spot.row, spot.column, down, across)
+        if aside is not None:
+            self._go(Spot(*aside))
 
     def action_edge(self, side: int) -> None:
         """Move the cursor to the first or last column; without cells, to the top or bottom."""

@@ -1,0 +1,33 @@
+"""What a sweep collects beside the sums that are always there."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Optional parts of a `Summary`; they cost time, so that whoever wants them asks.
+
+    Attributes:
+        histogram: counts of |d| by size, for quantiles and the Lorenz area.
+        rows: the angle of each row, and the largest column sum of |d|.
+    """
+
+    histogram: bool = False
+    rows: bool = False
+
+    def __or__(self, other: "Collect") -> "Collect":
+        return Collect(self.histogram or other.histogram, self.rows or other.rows)
+
+    def __bool__(self) -> bool:
+        return self.histogram or self.rows
+
+    def covers(self, other: "Collect") -> bool:
+        """Whether all that `other` asks for is collected."""
+        return self | other == self
+
+
+NOTHING = Collect()
+"""The sums alone: the default of every sweep."""
+
+EVERYTHING = Collect(histogram=True, rows=True)
+"""All that can be collected."""

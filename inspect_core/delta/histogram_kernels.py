@@ -1,0 +1,42 @@
+"""The compiled loop that counts bins of |d|."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspect_core.delta.histogram import HISTOGRAM_BINS, Histogram
+from inspect_core.delta.widening import jit
+
+LANES = 4
+"""Tables that take turns: a value in the bin of the one before then does not wait for it.
+
+Where zeros and other values mix, as in a delta of which a part stayed, that is three times as
+fast as one table.
+"""
+
+_ONE, _TWO, _THREE = (np.uint64(lane * HISTOGRAM_BINS) for lane in (1, 2, 3))
+
+
+def empty_lanes(wanted: bool) -> NDArray[np.int64]:
+    """Zeroed tables one after the other, for `count_bins`; nothing where none is wanted."""
+    return np.zeros(LANES * HISTOGRAM_BINS if wanted else 0, np.int64)
+
+
+def joined(lanes: NDArray[np.int64]) -> Histogram | None:
+    """The histogram of all lanes; None where none was wanted."""
+    if not lanes.size:
+        return None
+    total: Histogram = lanes.reshape(LANES, -1).sum(axis=0)
+    return total
+
+
+@jit()
+def count_bins(bins, lanes):  # type: ignore[no-untyped-def]
+    """Count each of `bins`, uint32, in the tables `empty_lanes`."""
+    whole = bins.size // 4 * 4
+    for i in range(np.uint64(0), np.uint64(whole), np.uint64(4)):
+        lanes[bins[i]] += 1
+        lanes[bins[i + np.uint64(1)] + _ONE] += 1
+        lanes[bins[i + np.uint64(2)] + _TWO] += 1
+        lanes[bins[i + np.uint64(3)] + _THREE] += 1
+    for i in range(np.uint64(whole), np.uint64(bins.size)):
+        lanes[bins[i]] += 1

@@ -1,0 +1,137 @@
+"""The comparisons that `lamella diff` prints: made now, or read from a saved result."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inspect_core.delta.collect import Collect
+from inspect_core.errors import UsageError
+from inspect_core.results.comparison import Comparison, compare
+from inspect_core.structure.patterns import fitting
+from tui.commands.output import note
+from tui.commands.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from inspect_core.pairing.layer_map import LayerMap
+    from tui.commands.diff import DiffOptions
+
+
+class Chosen:
+    """Which tensors were asked for, and which patterns fit nothing.
+
+    Args:
+        nodes: patterns of which one has to fit; none for everything.
+        without: patterns of which none may fit.
+    """
+
+    def __init__(self, nodes: Sequence[str], without: Sequence[str]) -> None:
+        self._nodes = {pattern: fitting(pattern) for pattern in nodes}
+        self._without = {pattern: fitting(pattern) for pattern in without}
+        self._idle = set(nodes) | set(without)
+
+    @property
+    def keep(self) -> Callable[[str], bool] | None:
+        """Whether a tensor is one of them, by name; None where all are."""
+        return self._fits if self._nodes or self._without else None
+
+    def require_all_fit(self, kept: Sequence[int]) -> None:
+        """Refuse patterns that fit nothing: they are typing errors.
+
+        Raises:
+            UsageError: there is one, or nothing is left.
+        """
+        for pattern in (*self._nodes, *self._without):
+            if pattern in self._idle:
+                raise UsageError("no tensor of the two fits this pattern", where=pattern)
+        if (self._nodes or self._without) and not kept:
+            raise UsageError("leaves no tensor", where="--not")
+
+    def _fits(self, name: str) -> bool:
+        fit = [pattern for pattern, fits in self._nodes.items() if fits(name)]
+        out = [pattern for pattern, fits in self._without.items() if fits(name)]
+        self._idle.difference_update(fit, out)
+        return (bool(fit) or not self._nodes) and not out
+
+
+def compared(models: Sequence[str], options: "DiffOptions", needed: Collect) -> list[Comparison]:
+    """A comparison for each model.
+
+    Args:
+        models: the base and one model or more; or a saved result alone.
+        options: which tensors, by which rules, where.
+        needed: what the metrics are made of.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+        UsageError: see `print_diff`.
+    """
+    chosen = Chosen(options.nodes, options.without)
+    if len(models) == 1:
+        found = [_saved(models[0], options, needed, chosen)]
+        chosen.require_all_fit(found[0].kept)
+        return found
+    base, *others = models
+    found = []
+    device = "cpu" if options.device == "auto" else options.device
+    layer_map = None if options.map_file is None else _layer_map(options.map_file)
+    with ProgressLine() as control:
+        for model in others:
+            found.append(
+                compare(
+                    base,
+                    model,
+                    device=device,
+                    control=control,
+                    keep=chosen.keep,
+                    collect=needed,
+                    layer_map=layer_map,
+                )
+            )
+    chosen.require_all_fit([at for comparison in found for at in comparison.kept])
+    return found
+
+
+def warn_of(found: Sequence[Comparison]) -> None:
+    """Say on standard error what is odd about the models, and their being a pair."""
+    said = set()
+    for comparison in found:
+        name = "model" if len(found) == 1 else comparison.model.title
+        for side, checkpoint in (("base", comparison.reference), (name, comparison.model)):
+            for warning in checkpoint.warnings:
+                if (side, warning) not in said:
+                    note(f"warning: {side}: {warning}")
+                said.add((side, warning))
+        matches = comparison.matches
+        if comparison.kept and not any(matches[at].status == "pair" for at in comparison.kept):
+            whose = "the two" if len(found) == 1 else f"{name} and the base"
+            note(f"warning: {whose} have no tensor in common: are they of one model?")
+
+
+def _saved(word: str, options: "DiffOptions", needed: Collect, chosen: Chosen) -> Comparison:
+    from inspect_core.results.saved import is_saved, load
+
+    path = Path(word)
+    if not is_saved(path):
+        raise UsageError(
+            "is no saved result", where=word, hint="give BASE and MODEL, or what --save wrote"
+        )
+    if options.map_file is not None:
+        raise UsageError("a saved result is paired already", where="--map")
+    comparison = load(path)
+    if not comparison.collected.covers(needed):
+        raise UsageError(
+            "was saved without what these metrics need", where=word,
+            hint="compare again with --save and the same --metric",
+        )  # fmt: skip
+    keep = chosen.keep
+    if keep is None:
+        return comparison
+    kept = [at for at in comparison.kept if keep(comparison.matches[at].name)]
+    return replace(comparison, kept=kept)
+
+
+def _layer_map(path: Path) -> "LayerMap":
+    from inspect_core.pairing.layer_map import LayerMap
+
+    return LayerMap.read(path)
