@@ -1,7 +1,10 @@
 """Where `lamella` begins: for the app, the worker starts while the rest is imported."""
 
 import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 PRINTS = frozenset({"tree", "diff", "audit", "check", "-h", "--help", "--version"})
 """First words after which no app is opened."""
@@ -23,11 +26,32 @@ def main() -> None:
             start_worker()
         else:
             gc.set_threshold(COLLECT_EVERY)
+            _run_and_leave()
         from tui.cli import main as run
 
         run()
     except KeyboardInterrupt:  # while something is still being imported
         sys.exit(130)
+
+
+def _run_and_leave() -> NoReturn:
+    """Run a command that prints; leave without taking the interpreter and LLVM down.
+
+    That takes a quarter of a second, and longer where a model has many tensors.
+    """
+    from tui.cli import main as run
+
+    status: str | int | None = 0
+    try:
+        run()
+    except SystemExit as leaving:
+        status = leaving.code
+        if isinstance(status, str):  # words, which the interpreter would print
+            raise
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status or 0)
 
 
 if __name__ == "__main__":

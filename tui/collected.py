@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inspect_core.delta.table import SummaryRows, SummaryTable
+    from inspect_core.structure.tree import ModuleTree
 
 
 class Collected:
@@ -82,3 +83,10 @@ class Collected:
     def _seen(self, collect: Collect) -> int:
         table = self._tables.get(collect)
         return int(table.seen.sum()) if table is not None else 0
+
+
+def order_of(tree: "ModuleTree") -> "NDArray[np.int64]":
+    """The tree's order as an array: listing index by ordinal."""
+    import numpy as np
+
+    return np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)

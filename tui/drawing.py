@@ -125,6 +125,8 @@ class Drawing:
         if beside and isinstance(row, Branch) and not row.path:
             found.append(f"{self._palette.glyphs.note} {beside}: w to read")
         change = self._session.change(row)
+        if change.status == "rounded":
+            found.append("equal up to rounding to the narrower dtype: nothing was trained here")
         if change.note:
             found.append(f"{self._palette.glyphs.note} {clean(change.note)}")
         return found

@@ -9,6 +9,7 @@ Marks
   ● tunable  ○ frozen  ◆ adapter (delta)
   ×12 twelve modules of one structure, folded
   = bit-identical to the reference   + not in the reference
+  ~0 equal to it up to rounding to a narrower dtype
   ! something to know
 The bar beside a change is its size among the lines in sight.
 A row under a fold means that place in every member of it: its
@@ -21,6 +22,10 @@ The picture
   small modules   the matrix of each parameter
   anything else   layers across, parameter kinds down,
                   on one colour scale
+v shows singular values: the rank counts those above the noise
+that rounding to the stored dtypes makes; 128+ is at least 128.
+c changes the scale. A robust one ends at the 95% quantile where
+the largest is more than twice that; what is beyond has a ^.
 Indices and masks (I64, BOOL) do not count in the numbers of a
 module: the position ids of a BERT outweigh all its weights.
 """
@@ -42,10 +47,13 @@ COMMANDS = (
     ("Compare with another reference", "Ask for a checkpoint to compare with", "app.ask_reference"),
     ("Reload the files", "Open model and reference again", "app.reload"),
     ("Next metric", "Relative L2, mean |d|, max |d|, L2, angle, ...", "app.next_metric"),
+    ("Choose a metric", "All of them, in a list", "app.choose_metric"),
+    ("Next scale", "Robust, linear or logarithmic colours", "app.next_scale"),
+    ("Next view", "The picture, singular values, rows and columns", "app.next_aspect"),
     ("Filter by name", "Keep the rows whose names hold all words", "screen.filter"),
     ("Sort by change", "Siblings by how much they changed, or as in the model", "app.sort"),
     ("Copy", "The selected name, or what the cell says", "app.copy"),
-    ("Export", "The screen as .svg or .txt, its numbers as .json", "app.export"),
+    ("Export", "The screen, the overview, the numbers, or all of it (.lamella)", "app.export"),
     ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
     ("Next theme", "Dark, light, safe for colour-blind eyes, high contrast", "app.next_theme"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),

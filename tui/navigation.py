@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Row
 from inspect_core.text import clean
+from tui.matching import keep_matching
 from tui.outline import Key, key_of
-from tui.session import keep_matching
 
 if TYPE_CHECKING:
     from tui.app import LamellaApp

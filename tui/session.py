@@ -4,18 +4,16 @@ One place for state, without a terminal. Widgets are given values from here; the
 it what arrived. numpy is imported only once there is something to compare.
 """
 
-from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
-from operator import and_
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, spans
-from inspect_core.structure.fold import short_names
 from inspect_core.structure.tree import ModuleTree
-from tui.collected import Collected
+from tui.changes import Change, work_out
+from tui.collected import Collected, order_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,22 +27,6 @@ if TYPE_CHECKING:
     from inspect_core.work.listings import Listing, PairListing
     from inspect_core.work.saved import SavedPair
     from inspect_core.work.sweep import SweepPart
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What the change column says of a row.
-
-    Attributes:
-        status: `pending`, `same`, `changed`, `partial` (no change where it was compared),
-            `new`, `mismatch`, `unsupported` or `none`.
-        value: the metric, where it is defined.
-        note: something to know about the row, e.g. which members of a fold did not move.
-    """
-
-    status: str
-    value: float | None = None
-    note: str = ""
 
 
 @dataclass
@@ -98,7 +80,7 @@ class Session:
         """A model was opened, or opened again with types."""
         old = self.listing
         if old is not None and self.table is not None and old.names == listing.names:
-            self.collected.reorder(self._ordinals()[_order(listing.tree)])
+            self.collected.reorder(self._ordinals()[order_of(listing.tree)])
         else:
             self.collected.clear()
         self.listing = listing
@@ -129,7 +111,7 @@ class Session:
         self.expects_pairs, self.files = False, saved.files
         if not saved.collected.covers(self.metric.needs):
             self.metric_key = "rel_l2"
-        self.collected.hold(saved.table.reordered(_order(self.listing.tree)), saved.collected)
+        self.collected.hold(saved.table.reordered(order_of(self.listing.tree)), saved.collected)
 
     def in_listing_order(self, table: "SummaryTable") -> "SummaryTable":
         """The rows of a table by index in the listing, as others count tensors."""
@@ -172,11 +154,11 @@ class Session:
 
         tree = self.tree
         assert tree is not None
-        where = self._place(row)
-        ordinals = np.arange(len(tree.order))[where][self._waiting(where)]
-        return tuple(_order(tree)[ordinals].tolist())
+        where = self.place(row)
+        ordinals = np.arange(len(tree.order))[where][self.waiting(where)]
+        return tuple(order_of(tree)[ordinals].tolist())
 
-    def _waiting(self, where: "Place") -> "NDArray[np.bool_]":
+    def waiting(self, where: "Place") -> "NDArray[np.bool_]":
         """Which tensors of a place can be summarised and were not yet."""
         comparable = self._comparable()[where]
         return comparable if self.table is None else comparable & ~self.table.seen[where]
@@ -187,7 +169,7 @@ class Session:
             import numpy as np
 
             assert self.listing is not None
-            order = _order(self.listing.tree)
+            order = order_of(self.listing.tree)
             self._paired = np.ones(len(order), np.bool_)
             if self.pairs is not None:
                 codes = np.frombuffer(self.pairs.status, np.uint8)[order]
@@ -195,7 +177,7 @@ class Session:
                 self._paired = codes == pair
         return self._paired
 
-    def _place(self, row: Row) -> "Place":
+    def place(self, row: Row) -> "Place":
         """Where a row's tensors are in the table; kept, because a wide fold has many runs."""
         where = self._places.get(row)
         if where is None:
@@ -245,7 +227,7 @@ class Session:
         """The merged summary of a row's tensors; None before any of them was compared."""
         if self.table is None:
             return None
-        where = self._place(row)
+        where = self.place(row)
         return self.table.summary(where) if self.table.seen_in(where) else None
 
     def summary_at(self, ordinals: Sequence[int]) -> "Summary | None":
@@ -281,7 +263,7 @@ class Session:
                 self.behind = True
                 return kept[1]
         start = perf_counter()
-        found = self._change(row)
+        found = work_out(self, row)
         self._spent += perf_counter() - start
         self._changes[row] = self.version, found
         return found
@@ -312,82 +294,13 @@ class Session:
         self._changes.clear()
         self.version += 1
 
-    def _change(self, row: Row) -> Change:
-        if not row.width:
-            return Change("none")
-        summary = self.summary(row)
-        if summary is None:
-            return Change(self._uncompared(row))
-        note = self._odd_members(row) if isinstance(row, Branch) and row.folded else ""
-        assert self.table is not None
-        lost = self.table.nonfinite_in(self._place(row))
-        if lost:
-            found = f"{lost} NaN or infinite, left out of the numbers"
-            note = f"{found}; {note}" if note else found
-        if not self.table.changed_in(self._place(row)):
-            return self._unchanged(row, note)
-        return Change("changed", self.metric.value(summary), note)
-
-    def _unchanged(self, row: Row, note: str) -> Change:
-        """A row of which nothing that was compared changed: the same only if that is all of it."""
-        assert self.table is not None
-        where = self._place(row)
-        left = row.width * row.count - self.table.seen_in(where)
-        if not left:
-            return Change("same", 0.0, note)
-        if self._waiting(where).any():
-            return Change("pending")
-        found = f"{left} of its tensors cannot be compared"
-        return Change("partial", 0.0, f"{found}; {note}" if note else found)
-
-    def _uncompared(self, row: Row) -> str:
-        import numpy as np
-
-        assert self.pairs is not None and self.listing is not None
-        where = self._place(row)
-        status = np.frombuffer(self.pairs.status, np.uint8)
-        counts = np.bincount(status[_order(self.listing.tree)[where]])
-        found = {self.pairs.statuses[code] for code in np.flatnonzero(counts).tolist()}
-        if "pair" in found:
-            return "pending"
-        for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
-            if wire in found:
-                return shown
-        return "new"
-
-    def _odd_members(self, row: Row) -> str:
-        """Which members of a fold differ from the others: still ones, or one that moved most."""
-        if not isinstance(row, Branch) or row.count > MOST_MEMBERS or not self._all_seen(row):
-            return ""
-        members = row.members()
-        found = [self.summary(member) for member in members]
-        assert self.table is not None
-        changed = [self.table.changed_in(spans(member)) > 0 for member in members]
-        still = [m.names[0] for m, any_ in zip(members, changed, strict=True) if not any_]
-        moved = [m.names[0] for m, any_ in zip(members, changed, strict=True) if any_]
-        if still and moved:
-            return f"{short_names(still)} unchanged, {short_names(moved)} changed"
-        values = [self.metric.value(summary) or 0.0 for summary in found if summary]
-        middle, most = sorted(values)[len(values) // 2], max(values)
-        if len(values) > 2 and most > ODD_FACTOR * middle > 0.0:
-            return f"{members[values.index(most)].names[0]} moved most"
-        return ""
-
-    def _all_seen(self, row: Branch) -> bool:
-        """Whether all comparable tensors of a row were compared: only then is one odd."""
-        if self.table is None:
-            return False
-        total = row.width * row.count
-        where = self._place(row)
-        return self.table.seen_in(where) == total or not self._waiting(where).any()
-
     def _ordinals(self) -> "NDArray[np.int64]":
         """Ordinal of each tensor of the listing."""
         if self._ordinal_of is None:
             import numpy as np
 
             assert self.listing is not None
-            order = _order(self.listing.tree)
+            order = order_of(self.listing.tree)
             self._ordinal_of = np.empty(len(order), np.int64)
             self._ordinal_of[order] = np.arange(len(order))
         return self._ordinal_of
@@ -399,27 +312,5 @@ WIDE = 5_000
 PAINT_SECONDS = 0.01
 """Wide rows are worked out for so long at one painting, the others at the next."""
 
-MOST_MEMBERS = 300
-"""A fold of more members than this is not searched for odd ones."""
-
 MOST_PLACES = 4000
 """Rows whose places in the table are kept; those of wide folds take a megabyte each."""
-
-ODD_FACTOR = 3.0
-"""A member is odd when it moved this many times as much as the middle one."""
-
-
-def _order(tree: ModuleTree) -> "NDArray[np.int64]":
-    import numpy as np
-
-    return np.frombuffer(tree.order, np.int64) if len(tree.order) else np.empty(0, np.int64)
-
-
-def keep_matching(names: Iterable[str], order: "array[int]", query: str) -> list[bool]:
-    """Which ordinals have a name that holds all words of the query, in any letter case."""
-    hits: list[bool] | None = None
-    lowered = [name.lower() for name in names]
-    for word in query.lower().split():
-        found = [word in name for name in lowered]
-        hits = found if hits is None else list(map(and_, hits, found))
-    return [True] * len(order) if hits is None else list(map(hits.__getitem__, order))

@@ -9,14 +9,24 @@ class Collect:
 
     Attributes:
         histogram: counts of |d| by size, for quantiles and the Lorenz area.
-        rows: the angle of each row, and the largest column sum of |d|.
+        rows: the angle of each row.
+        columns: with the rows, the largest column sum of |d|.
     """
 
     histogram: bool = False
     rows: bool = False
+    columns: bool = False
+
+    def __post_init__(self) -> None:
+        if self.columns and not self.rows:
+            raise ValueError("columns are collected together with rows")
 
     def __or__(self, other: "Collect") -> "Collect":
-        return Collect(self.histogram or other.histogram, self.rows or other.rows)
+        return Collect(
+            self.histogram or other.histogram,
+            self.rows or other.rows,
+            self.columns or other.columns,
+        )
 
     def __bool__(self) -> bool:
         return self.histogram or self.rows
@@ -29,5 +39,5 @@ class Collect:
 NOTHING = Collect()
 """The sums alone: the default of every sweep."""
 
-EVERYTHING = Collect(histogram=True, rows=True)
+EVERYTHING = Collect(histogram=True, rows=True, columns=True)
 """All that can be collected."""

@@ -17,7 +17,7 @@ from inspect_core.delta.collect import NOTHING, Collect
 from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling, Window
 from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel, Raw
 from inspect_core.delta.profile import Profile, ProfilePart, ProfileSums
-from inspect_core.delta.rows import PartsOfTensor, RowPart, row_bounds
+from inspect_core.delta.rows import PartsOfTensor, RowPart, compare_with_rows, row_bounds
 from inspect_core.delta.summary import Summary
 from inspect_core.delta.values import Readable, ValueReader
 from inspect_core.pairing.match import Pair
@@ -90,7 +90,7 @@ class Comparer:
         """
         total_bytes = sum(pair.nbytes for pair in pairs)
         seen_bytes = 0
-        held, held_pair = PartsOfTensor(), 0
+        held, held_pair = PartsOfTensor(collect.columns), 0
         control.report(Progress(0, len(pairs), "tensors", 0, total_bytes))
 
         def work(task: Sequence[_Piece]) -> list[tuple[_Piece, Summary, RowPart | None]]:
@@ -103,7 +103,7 @@ class Comparer:
             for piece, summary, rows in results:
                 if piece.pair != held_pair:
                     yield held_pair, held.finished
-                    held, held_pair = PartsOfTensor(), piece.pair
+                    held, held_pair = PartsOfTensor(collect.columns), piece.pair
                 held.add(pairs[held_pair].model.shape, summary, rows)
                 seen_bytes += _piece_bytes(pairs[piece.pair], piece)
             control.report(Progress(held_pair, len(pairs), "tensors", seen_bytes, total_bytes))
@@ -243,8 +243,9 @@ class Comparer:
         self, model: Readable, reference: Readable, pair: Pair, piece: _Piece, collect: Collect
     ) -> tuple[Summary, RowPart | None]:
         chunk = self._read(model, reference, pair, piece)
-        summary, _ = self._kernel.compare(chunk, collect.histogram, None)
-        return summary, RowPart.of(chunk, pair.model.shape) if collect.rows else None
+        if collect.rows:
+            return compare_with_rows(self._kernel, chunk, pair.model.shape, collect)
+        return self._kernel.compare(chunk, collect.histogram, None)[0], None
 
     def _read(self, model: Readable, reference: Readable, pair: Pair, piece: _Piece) -> Chunk:
         start, stop = piece.start, piece.stop

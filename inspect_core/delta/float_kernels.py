@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 from inspect_core.delta.histogram import HISTOGRAM_SHIFT
 from inspect_core.delta.histogram_kernels import count_bins
 from inspect_core.delta.kernel import Raw
+from inspect_core.delta.row_kernels import add_piece, add_sizes, add_to_row, close_row
 from inspect_core.delta.widening import REASSOCIATE, jit, widen_brain, widen_half
 
 BLOCK = 4096
 """Values a block: the float32 buffers stay in the near caches; 16 bits count them."""
+
+SHORT_ROW = 256
+"""Shorter rows share a block, and are gone through once more: a block costs as much as they."""
 
 _ABS = np.int64(0x7FFFFFFFFFFFFFFF)
 
@@ -103,7 +107,7 @@ def _count_sizes(a, b, bins, histogram):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _add_block(x, y, guess, changed, flips, counts, sums, bins, histogram):  # type: ignore[no-untyped-def]
+def _add_block(x, y, guess, changed, flips, counts, sums, bins, histogram, row):  # type: ignore[no-untyped-def]
     """Add a block to the outputs; return its slope, NaN where a value is not finite."""
     total, abs_d, sq_d, abs_a, abs_b, sq_a, sq_b, dot, residual, largest = _sums(x, y, guess)
     if not np.isfinite(abs_a + abs_b):
@@ -114,6 +118,8 @@ def _add_block(x, y, guess, changed, flips, counts, sums, bins, histogram):  # t
         residual = _residual(x, y, slope)
     else:
         residual -= shift
+    if row.size:
+        add_to_row(row, sq_a, sq_b, dot, residual, sq_d)
     if sums[6] > 0.0 and sq_b > 0.0:
         gap = sums[7] / sums[6] - slope
         residual += gap * gap * (sums[6] / (sums[6] + sq_b) * sq_b)
@@ -138,7 +144,50 @@ def _add_block(x, y, guess, changed, flips, counts, sums, bins, histogram):  # t
 
 
 @jit()
-def compare_halves(raw_a, raw_b, brain, counts, sums, histogram):  # type: ignore[no-untyped-def]
+def _block_size(row_length):  # type: ignore[no-untyped-def]
+    """Values a block: whole rows where they are short, equal parts of a row where it is long."""
+    if row_length == 0:
+        return BLOCK
+    if row_length < SHORT_ROW:
+        return BLOCK // row_length * row_length
+    parts = (row_length + BLOCK - 1) // BLOCK
+    return (row_length + parts - 1) // parts
+
+
+@jit()
+def _add_rows(x, y, place, row_length, whole, row, totals, columns):  # type: ignore[no-untyped-def]
+    """Go through the rows of a block whose sums are known where rows are long.
+
+    Returns:
+        How many values of an open row there are now.
+    """
+    if row_length >= SHORT_ROW:
+        if columns.size:
+            add_sizes(x, y, 0, x.size, columns, place)
+        place += x.size
+        if place == row_length and whole:
+            close_row(row, totals)
+            row[:] = 0.0
+            place = 0
+        return place
+    closed = np.zeros(3, np.float64)  # a million angles one by one lose digits
+    for start in range(0, x.size, row_length):
+        stop = start + row_length
+        add_piece(x, y, start, stop, row)
+        if columns.size:
+            add_sizes(x, y, start, stop, columns, 0)
+        if whole:
+            close_row(row, closed)
+            row[:] = 0.0
+    for k in range(3):
+        totals[k] += closed[k]
+    return 0
+
+
+@jit()
+def compare_halves(  # type: ignore[no-untyped-def]
+    raw_a, raw_b, brain, counts, sums, histogram, row_length, whole, row, totals, columns,
+):  # fmt: skip
     """Compare BF16 or F16 values that are all finite; the outputs are those of `compare_raw`.
 
     Args:
@@ -148,6 +197,12 @@ def compare_halves(raw_a, raw_b, brain, counts, sums, histogram):  # type: ignor
         counts: int64 `(len(COUNTS),)`, added to.
         sums: float64 `(len(SUMS),)`, added to.
         histogram: int64, `histogram_kernels.empty_lanes`, added to, or empty.
+        row_length: values a row where the chunk holds whole rows, all of them where it is a
+            piece of one; 0 where nobody asks for rows.
+        whole: as in `row_kernels.row_raw`, and so on.
+        row: see there.
+        totals: see there.
+        columns: see there.
 
     Returns:
         False where a value is not finite: the outputs are of no use then.
@@ -157,10 +212,14 @@ def compare_halves(raw_a, raw_b, brain, counts, sums, histogram):  # type: ignor
     bins = np.empty(BLOCK, np.uint32)
     # A view made in the loop takes as long as a twentieth of a block.
     halves_a, halves_b = raw_a.view(np.uint16), raw_b.view(np.uint16)
+    row_sums = row[: row.size if row_length >= SHORT_ROW else 0]
+    size = _block_size(row_length)
     slope = 0.0
-    for start in range(0, halves_a.size, BLOCK):
-        bits_a = halves_a[start : start + BLOCK]
-        bits_b = halves_b[start : start + BLOCK]
+    start = place = 0
+    while start < halves_a.size:
+        stop = min(start + size, start + row_length - place) if row_sums.size else start + size
+        bits_a = halves_a[start:stop]
+        bits_b = halves_b[start:stop]
         x, y = a[: bits_a.size], b[: bits_a.size]
         if brain:
             widen_brain(bits_a, x)
@@ -171,30 +230,49 @@ def compare_halves(raw_a, raw_b, brain, counts, sums, histogram):  # type: ignor
         changed, flips, sure = _count_16_bits(bits_a, bits_b)
         if not sure:
             changed, flips = _count(x, y)
-        slope = _add_block(x, y, slope, changed, flips, counts, sums, bins, histogram)
+        slope = _add_block(x, y, slope, changed, flips, counts, sums, bins, histogram, row_sums)
         if np.isnan(slope):
             return False
+        if row_length:
+            place = _add_rows(x, y, place, row_length, whole, row, totals, columns)
+        start = stop
     return True
 
 
 @jit()
-def compare_singles(raw_a, raw_b, counts, sums, histogram):  # type: ignore[no-untyped-def]
+def compare_singles(  # type: ignore[no-untyped-def]
+    raw_a, raw_b, counts, sums, histogram, row_length, whole, row, totals, columns,
+):  # fmt: skip
     """Compare F32 values that are all finite; see `compare_halves`."""
     bins = np.empty(BLOCK, np.uint32)
     words_a, words_b = raw_a.view(np.uint32), raw_b.view(np.uint32)
     floats_a, floats_b = raw_a.view(np.float32), raw_b.view(np.float32)
+    row_sums = row[: row.size if row_length >= SHORT_ROW else 0]
+    size = _block_size(row_length)
     slope = 0.0
-    for start in range(0, words_a.size, BLOCK):
-        x, y = floats_a[start : start + BLOCK], floats_b[start : start + BLOCK]
-        bits_a = words_a[start : start + BLOCK]
-        bits_b = words_b[start : start + BLOCK]
+    start = place = 0
+    while start < words_a.size:
+        stop = min(start + size, start + row_length - place) if row_sums.size else start + size
+        x, y = floats_a[start:stop], floats_b[start:stop]
+        bits_a = words_a[start:stop]
+        bits_b = words_b[start:stop]
         changed, flips, sure = _count_32_bits(bits_a, bits_b)
         if not sure:
             changed, flips = _count(x, y)
-        slope = _add_block(x, y, slope, changed, flips, counts, sums, bins, histogram)
+        slope = _add_block(x, y, slope, changed, flips, counts, sums, bins, histogram, row_sums)
         if np.isnan(slope):
             return False
+        if row_length:
+            place = _add_rows(x, y, place, row_length, whole, row, totals, columns)
+        start = stop
     return True
+
+
+Rows = tuple[int, bool, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""The last five arguments of `compare_halves`."""
+
+_NO_SUMS = np.empty(0, np.float64)
+NO_ROWS: Rows = (0, False, _NO_SUMS, _NO_SUMS, _NO_SUMS)
 
 
 def compare_floats(
@@ -204,6 +282,7 @@ def compare_floats(
     counts: NDArray[np.int64],
     sums: NDArray[np.float64],
     histogram: NDArray[np.int64],
+    rows: Rows = NO_ROWS,
 ) -> bool:
     """Compare a chunk if it can be done here.
 
@@ -213,8 +292,9 @@ def compare_floats(
     """
     if raw_b is None:
         return False
+    outputs = (counts, sums, histogram, *rows)
     if dtype == "F32":
-        return bool(compare_singles(raw_a, raw_b, counts, sums, histogram))
+        return bool(compare_singles(raw_a, raw_b, *outputs))
     if dtype in ("BF16", "F16"):
-        return bool(compare_halves(raw_a, raw_b, dtype == "BF16", counts, sums, histogram))
+        return bool(compare_halves(raw_a, raw_b, dtype == "BF16", *outputs))
     return False

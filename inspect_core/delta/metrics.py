@@ -54,6 +54,7 @@ def _published_distance(summary: Summary) -> float | None:
 
 _SIZES = Collect(histogram=True)
 _ROWS = Collect(rows=True)
+_COLUMNS = Collect(rows=True, columns=True)
 
 
 def _keyed(*metrics: Metric) -> dict[str, Metric]:
@@ -85,7 +86,7 @@ METRICS: dict[str, Metric] = _keyed(
 """Metrics of a delta, the default first."""
 
 ORIGINALS: dict[str, Metric] = _keyed(
-    Metric("l1", "induced 1-norm (original)", _induced_norm, needs=_ROWS),
+    Metric("l1", "induced 1-norm (original)", _induced_norm, needs=_COLUMNS),
     Metric("cossim", "row angle / 3.141 (original)", _published_distance, needs=_ROWS),
 )
 """Numbers as transformer-weight-diffs publishes them, for comparison with its tables.

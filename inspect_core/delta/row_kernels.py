@@ -57,8 +57,8 @@ def _load(raw_a, code_a, raw_b, code_b, start, byte_values, x, y, z):  # type: i
 def _dots(a, b, start, stop):  # type: ignore[no-untyped-def]
     sq_a = sq_b = sq_d = along = 0.0
     for i in range(np.uint64(start), np.uint64(stop)):
-        x = a[i]
-        y = b[i]
+        x = np.float64(a[i])
+        y = np.float64(b[i])
         d = x - y
         sq_a += x * x
         sq_b += y * y
@@ -68,10 +68,11 @@ def _dots(a, b, start, stop):  # type: ignore[no-untyped-def]
 
 
 @jit(forceinline=True)
-def _add_sizes(a, b, start, stop, columns, place):  # type: ignore[no-untyped-def]
+def add_sizes(a, b, start, stop, columns, place):  # type: ignore[no-untyped-def]
+    """Add |d| of a piece of a row to the column sums from `place` on."""
     shift = np.uint64(place) - np.uint64(start)
     for i in range(np.uint64(start), np.uint64(stop)):
-        columns[i + shift] += abs(a[i] - b[i])
+        columns[i + shift] += abs(np.float64(a[i]) - np.float64(b[i]))
 
 
 @jit(fastmath=REASSOCIATE)
@@ -79,18 +80,32 @@ def _second_look(a, b, start, stop):  # type: ignore[no-untyped-def]
     """The dot product of a and b, and the residual about their slope, from the values."""
     dot = sq_b = residual = 0.0
     for i in range(np.uint64(start), np.uint64(stop)):
-        dot += a[i] * b[i]
-        sq_b += b[i] * b[i]
+        y = np.float64(b[i])
+        dot += np.float64(a[i]) * y
+        sq_b += y * y
     slope = dot / sq_b
     for i in range(np.uint64(start), np.uint64(stop)):
-        off = a[i] - slope * b[i]
+        off = np.float64(a[i]) - slope * np.float64(b[i])
         residual += off * off
     return dot, residual
 
 
 @jit(forceinline=True)
-def _add_piece(a, b, start, stop, row):  # type: ignore[no-untyped-def]
-    """Add a piece of a row to its sums (`ROW_SUMS`); residuals merge as in `Summary`.
+def add_to_row(row, sq_a, sq_b, dot, residual, sq_d):  # type: ignore[no-untyped-def]
+    """Add the sums of a piece to those of its row (`ROW_SUMS`); residuals as in `Summary`."""
+    row[3] += residual
+    if row[1] > 0.0 and sq_b > 0.0:
+        gap = row[2] / row[1] - dot / sq_b
+        row[3] += gap * gap * (row[1] / (row[1] + sq_b) * sq_b)
+    row[0] += sq_a
+    row[1] += sq_b
+    row[2] += dot
+    row[4] += sq_d
+
+
+@jit(forceinline=True)
+def add_piece(a, b, start, stop, row):  # type: ignore[no-untyped-def]
+    """Sum a piece of a row, in float32 or float64, and add it to the row.
 
     What of d lies along b is taken from the sum of d^2: that is the residual about the slope
     dot / sq_b. Where it is most of d, a second look at the values keeps the digits.
@@ -106,14 +121,7 @@ def _add_piece(a, b, start, stop, row):  # type: ignore[no-untyped-def]
         residual = sq_d - taken
         if not taken <= 0.5 * sq_d:
             dot, residual = _second_look(a, b, start, stop)
-    row[3] += residual
-    if row[1] > 0.0 and sq_b > 0.0:
-        gap = row[2] / row[1] - dot / sq_b
-        row[3] += gap * gap * (row[1] / (row[1] + sq_b) * sq_b)
-    row[0] += sq_a
-    row[1] += sq_b
-    row[2] += dot
-    row[4] += sq_d
+    add_to_row(row, sq_a, sq_b, dot, residual, sq_d)
 
 
 @jit(forceinline=True)
@@ -158,9 +166,9 @@ def row_raw(  # type: ignore[no-untyped-def]
         i = 0
         while i < n:
             end = min(n, i + row_length - place)
-            _add_piece(a, b, i, end, row)
+            add_piece(a, b, i, end, row)
             if columns.size:
-                _add_sizes(a, b, i, end, columns, place)
+                add_sizes(a, b, i, end, columns, place)
             place += end - i
             i = end
             if whole and place == row_length:

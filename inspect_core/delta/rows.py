@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inspect_core.delta.kernel import Chunk, readable
+from inspect_core.delta.collect import Collect
+from inspect_core.delta.kernel import Chunk, Kernel, readable
 from inspect_core.delta.row_angles import RowAngles
 from inspect_core.delta.summary import Summary
+
+RowArguments = tuple[int, bool, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 def row_length(shape: tuple[int, ...]) -> int:
@@ -58,25 +61,74 @@ class RowPart:
     columns: NDArray[np.float64] | None
 
     @classmethod
-    def of(cls, chunk: Chunk, shape: tuple[int, ...]) -> "RowPart":
+    def of(cls, chunk: Chunk, shape: tuple[int, ...], with_columns: bool) -> "RowPart":
         """Go through the rows of a chunk, cut as `row_bounds` does."""
         from inspect_core.delta import row_kernels
         from inspect_core.delta.widening import BYTE_VALUES
 
+        sums = _RowSums.of(chunk, shape, with_columns)
+        row_kernels.row_raw(*readable(chunk), chunk.numel, BYTE_VALUES, *sums.arguments)
+        return sums.part
+
+
+@dataclass(frozen=True, slots=True)
+class _RowSums:
+    """What the kernels write to.
+
+    Attributes:
+        chunk: what they go through.
+        arguments: the last five of `row_kernels.row_raw`: values a row, whether the chunk holds
+            whole rows, and the outputs.
+    """
+
+    chunk: Chunk
+    arguments: RowArguments
+
+    @classmethod
+    def of(cls, chunk: Chunk, shape: tuple[int, ...], with_columns: bool) -> "_RowSums":
+        from inspect_core.delta.row_kernels import row_outputs
+
         length = row_length(shape)
         whole = chunk.numel >= length
-        kept = len(shape) == 2 and whole and shape[0] > 1
-        row, totals, columns = row_kernels.row_outputs(length if kept else 0)
-        row_kernels.row_raw(
-            *readable(chunk), chunk.numel, BYTE_VALUES, max(1, length), whole, row, totals, columns
-        )
+        kept = with_columns and len(shape) == 2 and whole and shape[0] > 1
+        outputs = row_outputs(length if kept else 0)
+        return cls(chunk, (max(1, length if whole else chunk.numel), whole, *outputs))
+
+    @property
+    def part(self) -> RowPart:
+        _, whole, row, totals, columns = self.arguments
         rows, undefined, angle_sum = totals.tolist()
-        return cls(
+        return RowPart(
             RowAngles(int(rows), int(undefined), angle_sum),
             None if whole else row,
-            chunk.numel,
-            columns if kept else None,
+            self.chunk.numel,
+            columns if columns.size else None,
         )
+
+
+def compare_with_rows(
+    kernel: Kernel, chunk: Chunk, shape: tuple[int, ...], collect: Collect
+) -> tuple[Summary, RowPart]:
+    """Sums over a chunk and what it tells about rows, on the CPU in one go where that goes.
+
+    Args:
+        kernel: what compares it elsewhere.
+        chunk: cut as `row_bounds` does.
+        shape: of the tensor.
+        collect: what is asked for, rows at least.
+    """
+    if chunk.model_dtype == chunk.reference_dtype:
+        from inspect_core.delta.float_kernels import compare_floats
+        from inspect_core.delta.histogram_kernels import joined
+        from inspect_core.delta.kernels import empty_outputs
+
+        counts, sums, bins = empty_outputs(collect.histogram)
+        rows = _RowSums.of(chunk, shape, collect.columns)
+        raws = chunk.model, chunk.reference
+        if compare_floats(*raws, chunk.model_dtype, counts, sums, bins, rows.arguments):
+            return Summary.of(counts, sums, joined(bins)), rows.part
+    summary, _ = kernel.compare(chunk, collect.histogram, None)
+    return summary, RowPart.of(chunk, shape, collect.columns)
 
 
 class RowsOfTensor:
@@ -84,10 +136,12 @@ class RowsOfTensor:
 
     Args:
         shape: the tensor's.
+        with_columns: whether its largest column sum is asked for.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], with_columns: bool) -> None:
         self._shape = shape
+        self._with_columns = with_columns
         self._angles = RowAngles()
         self._columns: NDArray[np.float64] | None = None
         self._open = Summary()
@@ -111,7 +165,9 @@ class RowsOfTensor:
     def finish(self, summary: Summary) -> Summary:
         """The tensor's summary with its rows."""
         largest: float | None = None
-        if len(self._shape) < 2:
+        if not self._with_columns:
+            largest = None
+        elif len(self._shape) < 2:
             largest = summary.abs_d
         elif len(self._shape) == 2 and self._shape[0] == 1:
             largest = summary.max_abs
@@ -123,9 +179,14 @@ class RowsOfTensor:
 
 
 class PartsOfTensor:
-    """Puts all that was found in the chunks of one tensor together, in order."""
+    """Puts all that was found in the chunks of one tensor together, in order.
 
-    def __init__(self) -> None:
+    Args:
+        with_columns: see `RowsOfTensor`.
+    """
+
+    def __init__(self, with_columns: bool) -> None:
+        self._with_columns = with_columns
         self._summary = Summary()
         self._rows: RowsOfTensor | None = None
 
@@ -133,7 +194,7 @@ class PartsOfTensor:
         """Take what the next chunk of a tensor of a shape gave."""
         self._summary = self._summary + summary
         if rows is not None:
-            self._rows = self._rows or RowsOfTensor(shape)
+            self._rows = self._rows or RowsOfTensor(shape, self._with_columns)
             self._rows.add(rows)
 
     @property

@@ -33,6 +33,7 @@ MOST_ROWS = 2000
 
 NO_PARTS = PartRows()
 _CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
+_BEYOND, _ACROSS = COUNTS.index("beyond"), COUNTS.index("across")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
 
 
@@ -174,6 +175,11 @@ class SummaryTable:
     def changed_in(self, runs: "Runs | Place") -> int:
         """How many values changed in some tensors, indices and masks included."""
         return int(self.counts[_CHANGED, place(runs)].sum())
+
+    def rounded_in(self, runs: "Runs | Place") -> bool:
+        """Whether rounding to a narrower dtype explains all of those changes."""
+        where = place(runs)
+        return not self.counts[_BEYOND, where].any() and bool(self.counts[_ACROSS, where].any())
 
     def nonfinite_in(self, runs: "Runs | Place") -> int:
         """How many positions of some tensors were left out because they are not finite."""

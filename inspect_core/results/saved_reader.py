@@ -155,10 +155,16 @@ def _content(file: LocalFile, columns: Columns) -> tuple[Comparison, str, str, t
         kept=np.flatnonzero(columns["kept"]).tolist(),
         table=table,
         files=tuple([_file_difference(*found) for found in about.files]),
-        collected=Collect(histogram=HISTOGRAMS[0] in columns, rows=ANGLES in columns),
+        collected=_collected(columns),
     )
     nbytes = (about.model.bytes, about.reference.bytes)
     return comparison, clean(about.made, 40), clean(about.by, 40), nbytes
+
+
+def _collected(columns: Columns) -> Collect:
+    rows = ANGLES in columns
+    sums = rows and not np.isnan(columns[ANGLES][:, -1]).all()
+    return Collect(HISTOGRAMS[0] in columns, rows, columns=bool(sums))
 
 
 def _about(file: LocalFile, raw: NDArray[np.uint8]) -> About:

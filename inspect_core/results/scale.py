@@ -94,7 +94,7 @@ class Scale:
                 shares = np.clip(sizes / self.high, 0.0, 1.0)
                 # A tiny size must not become the 0 of one that did not change.
                 shares = np.where(
-                    (shares == 0.0) & (sizes > 0.0), np.finfo(np.float64).tiny, shares
+                    sizes > 0.0, np.maximum(shares, np.finfo(np.float64).tiny), shares
                 )
         return np.where(np.isfinite(values), shares, values)
 

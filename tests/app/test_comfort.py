@@ -477,7 +477,8 @@ async def test_broken_settings_are_reported_and_not_fatal(tmp_path, state, text,
     (state / "config" / "lamella" / "config.toml").write_text(text)
     async with running(small(tmp_path), settings=settings.load_settings()) as run:
         await run.press("w")
-        await run.shows(problem)
+        # The page breaks its lines where the path of the file happens to end.
+        await run.until(lambda: problem in " ".join(run.text.replace("│", " ").split()), problem)
 
 
 def test_settings_that_cannot_be_read_or_kept_are_no_settings(state):

@@ -4,8 +4,8 @@ from app_made import row_at, tree_of
 
 from inspect_core.structure.build import ModuleFacts
 from tui import outline as outline_module
+from tui.matching import keep_matching
 from tui.outline import MOST_SIBLINGS, Outline, key_of
-from tui.session import keep_matching
 
 NAMES = [
     "embed.weight",

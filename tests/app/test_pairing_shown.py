@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from app_made import write_model
+from app_made import layers, write_model
 from app_running import idle, running
 
 
@@ -63,3 +63,26 @@ async def test_a_wrong_map_is_said(tmp_path: Path) -> None:
     rules.write_text("rename = 3\n")
     async with running(model, base, swept=False, map_file=str(rules)) as run:
         await run.shows("rename: there is no rule")
+
+
+async def test_rounding_is_not_shown_as_training(tmp_path):
+    base = layers()
+    as_bf16 = {name: rounded(values) for name, values in base.items()}
+    moved = as_bf16 | {"layers.2.mlp.weight": rounded(base["layers.2.mlp.weight"] + 0.5)}
+    model = write_model(tmp_path / "model.safetensors", moved)
+    async with running(model, write_model(tmp_path / "base.safetensors", base)) as run:
+        change = run.app.session.change
+        status = {line.row.path: change(line.row).status for line in run.tree.outline.lines}
+        assert status["embed"] == "rounded", status
+        assert status["layers"] == "changed"
+        await run.go_to("embed")
+        await run.press("enter")
+        await run.shows("equal up to rounding")
+        assert "~0" in run.text
+
+
+def rounded(values):
+    """A float32 array as BF16, rounded to the nearest even."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return "BF16", values.shape, bits.astype(np.uint16).tobytes()

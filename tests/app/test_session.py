@@ -14,7 +14,9 @@ from inspect_core.delta.table import SummaryRows
 from inspect_core.structure.build import NO_FACTS, ModuleFacts
 from inspect_core.work.sweep import SweepPart
 from tui import session as session_module
-from tui.session import ODD_FACTOR, Session, keep_matching
+from tui.changes import ODD_FACTOR
+from tui.matching import keep_matching
+from tui.session import Session
 from tui.wording import warnings
 
 NAMES = [f"layers.{k}.{part}.weight" for k in range(4) for part in ("a", "b")] + ["norm.weight"]

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from delta_made import Held, Repeated, encode, exact, random_raw, tensor, widen
+from delta_made import Held, Repeated, assert_close, encode, exact, random_raw, tensor, widen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from inspect_core.delta.rows import row_bounds, row_length
 from inspect_core.delta.summary import Summary
 from inspect_core.pairing import Pair
 
-ROWS = Collect(rows=True)
+ROWS = Collect(rows=True, columns=True)
 
 
 def summary_of(a, b, dtype="F64", shape=None, threads=2, collect=ROWS):
@@ -88,6 +88,49 @@ def test_bounds_cover_a_tensor_once_and_never_cut_a_row_that_fits(shape, most):
         assert all(start % length == 0 for start, _ in bounds)
     elif numel:
         assert all(start // length == (stop - 1) // length for start, stop in bounds)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["BF16", "F16", "F32"]),
+    st.integers(1, 9),
+    st.sampled_from([1, 3, 64, 255, 256, 257, 1000, 4096, 4097, 9000]),
+    st.sampled_from([700, 5000, CHUNK_VALUES]),
+    st.integers(0, 2**32),
+)
+def test_rows_that_fall_out_of_the_one_loop_are_the_same(dtype, rows, length, chunk, seed):
+    """Short rows share a block, long ones are cut into several: angles and columns hold."""
+    rng = np.random.default_rng(seed)
+    b = rng.normal(size=(rows, length))
+    a = b * rng.choice([1.0, -3.0, 0.0], size=(rows, 1)) + 1e-2 * rng.normal(size=b.shape)
+    a[rng.integers(rows)] = 0.0
+    raw_a, raw_b = encode(a, dtype), encode(b, dtype)
+    x, y = (widen(raw, dtype).reshape(b.shape) for raw in (raw_a, raw_b))
+    angles = exact_angles(x, y)
+    defined = [angle for angle in angles if angle is not None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compare, "CHUNK_VALUES", chunk)
+        got, plain = (summary_of(a, b, dtype, collect=collect) for collect in (EVERYTHING, NOTHING))
+    assert (got.rows.rows, got.rows.undefined) == (rows, angles.count(None))
+    if defined:
+        expected = sum(defined) / len(defined)
+        assert got.rows.mean_angle == pytest.approx(expected, rel=1e-9, abs=1e-14)
+    if length <= chunk or rows == 1:
+        largest = np.abs(x - y).sum(axis=0).max()
+        assert got.rows.largest_column == pytest.approx(largest, rel=1e-12)
+    assert got.histogram.sum() == got.numel
+    assert_close(got, plain, 1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (3, 5), (2, 3, 5)])
+def test_the_largest_column_is_there_only_where_it_was_asked_for(shape):
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=shape), rng.normal(size=shape)
+    without = summary_of(a, b, collect=Collect(rows=True)).rows
+    assert without.largest_column is None
+    assert without.mean_angle == summary_of(a, b).rows.mean_angle
+    with pytest.raises(ValueError, match="together with rows"):
+        Collect(columns=True)
 
 
 def test_results_do_not_depend_on_threads_nor_on_neighbours():
@@ -209,15 +252,15 @@ def test_the_longest_tensors_stay_in_bounded_memory(shape):
     sides = [Repeated(raw, CHUNK_VALUES * 4) for raw in (raw_a, raw_b)]
     info = tensor("w", "F32", shape)
     held = []
-    real = compare.RowPart.of
+    real = compare.compare_with_rows
 
-    def watched(chunk, at):
-        part = real(chunk, at)
+    def watched(*arguments):
+        summary, part = real(*arguments)
         held.append(part.columns.size if part.columns is not None else 0)
-        return part
+        return summary, part
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare.RowPart, "of", watched)
+        patch.setattr(compare, "compare_with_rows", watched)
         ((_, got),) = Comparer(CpuKernel(), 2).summaries(
             *sides, [Pair(info, info)], Control(), ROWS
         )

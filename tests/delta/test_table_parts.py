@@ -156,7 +156,9 @@ def test_rows_on_their_way_are_small():
 
 
 def test_what_is_collected_adds_up():
-    assert NOTHING | Collect(rows=True) | Collect(histogram=True) == EVERYTHING
+    columns = Collect(rows=True, columns=True)
+    assert NOTHING | columns | Collect(histogram=True) == EVERYTHING
+    assert not Collect(True, True).covers(columns)
     assert EVERYTHING.covers(Collect(rows=True))
     assert not Collect(rows=True).covers(EVERYTHING)
     assert NOTHING.covers(NOTHING)

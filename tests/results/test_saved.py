@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 from saved_made import comparisons, small_comparison
 
 from inspect_core.checkpoint import open_checkpoint
-from inspect_core.delta.collect import Collect
+from inspect_core.delta.collect import EVERYTHING, Collect
 from inspect_core.delta.histogram import PackedHistograms
-from inspect_core.delta.metrics import METRICS
+from inspect_core.delta.metrics import METRICS, ORIGINALS
 from inspect_core.delta.table_parts import PartRows
 from inspect_core.errors import CheckpointError, UsageError
 from inspect_core.results import saved_reader
@@ -69,20 +69,22 @@ def parts_of(table):
     return table.taken(np.flatnonzero(table.seen)).parts
 
 
-@pytest.mark.parametrize(("histogram", "rows"), [(1, 0), (0, 1), (1, 1)])
-def test_what_only_some_sweeps_collect_is_kept(tmp_path, histogram, rows) -> None:
-    collect = Collect(bool(histogram), bool(rows))
+@pytest.mark.parametrize("collect", [
+    Collect(histogram=True), Collect(rows=True), Collect(rows=True, columns=True), EVERYTHING,
+])  # fmt: skip
+def test_what_only_some_sweeps_collect_is_kept(tmp_path, collect) -> None:
     found = compare(*demo_pair(), collect=collect)
     path = tmp_path / "result"
     save(path, found)
     again = load(path)
     assert again.collected == found.collected == collect
-    metrics = [metric for metric in METRICS.values() if collect.covers(metric.needs)]
+    metrics = (METRICS | ORIGINALS).values()
+    metrics = [metric for metric in metrics if collect.covers(metric.needs)]
     assert report_of(again, metrics) == report_of(found, metrics)
     total = [(0, len(found.matches))]
     for metric in metrics:
         assert metric.value(again.table.summary(total)) == metric.value(found.table.summary(total))
-    assert (parts_of(again.table).angles is None) == (not rows)
+    assert (parts_of(again.table).angles is None) == (not collect.rows)
     assert path.stat().st_size < 100_000
 
 

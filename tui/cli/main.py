@@ -53,6 +53,7 @@ def cli() -> None:
       lamella diff BASE MODEL         what changed, printed
       lamella check MODEL             what it is, and whether it is sound
       lamella audit BASE MODEL        proof that what should be frozen is
+      lamella RESULT                  the app on a result of diff --save
 
     MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
     an org/name that is in the local Hugging Face cache. A folder that is named like a command

@@ -15,11 +15,11 @@ from textual.strip import Strip
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
 from tui import format as fmt
+from tui.changes import Change
 from tui.keys import TREE
 from tui.messages import RowChosen, RowHighlighted
 from tui.outline import Key, Line, Outline, key_of
 from tui.palette import Palette
-from tui.session import Change
 
 INDENT = 2
 COUNT_COLUMNS = 8
@@ -259,6 +259,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
             "none": ("", ""),
             "pending": ("", ""),
             "same": ("0", glyphs.same),
+            "rounded": ("~0", glyphs.same),
             "partial": ("0", glyphs.note),
             "new": ("new", glyphs.new),
             "mismatch": ("shape", glyphs.note),
@@ -266,7 +267,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
             "changed": (fmt.number(change.value), self._bar(change.value)),
         }[change.status]
         mark = glyphs.note if change.note else " "
-        style = {"same": "same", "changed": "module"}.get(change.status, "note")
+        style = {"same": "same", "rounded": "same", "changed": "module"}.get(change.status, "note")
         numbers = [
             Segment(f" {mark}", styles["note"]),
             Segment(glyph if total else " ", styles[state]),
