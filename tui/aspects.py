@@ -1,23 +1,17 @@
 """The other pictures of a row beside its map: singular values, and which units moved.
 
-What a row is asked for in an aspect, and how what came back is drawn; the control of the
-detail pane only passes both on.
+Which tensors have them, and how what came back is drawn; the control of the detail pane only
+passes both on.
 """
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.structure.branch import Row, Twig
 from inspect_core.text import clean
-from inspect_core.work.spectra import (
-    FindProfile,
-    FindSpectra,
-    FindSpectrum,
-    TensorProfile,
-    TensorSpectrum,
-)
+from inspect_core.work.spectra import TensorProfile, TensorSpectrum
 from tui import format as fmt
 from tui.palette import Palette
 
@@ -28,9 +22,6 @@ if TYPE_CHECKING:
 
 MOST_RANKS = 4000
 """Ranks of more tensors at once nobody reads."""
-
-Named = tuple[str, str | None]
-"""A tensor's name in the model, and its partner's in the reference."""
 
 Finding = TensorSpectrum | TensorProfile
 """What the jobs of the aspects give."""
@@ -48,21 +39,6 @@ class Aspect(Enum):
         order = list(Aspect) if single else [Aspect.MAP, Aspect.SPECTRUM]
         at = order.index(self) if self in order else 0
         return order[(at + 1) % len(order)]
-
-
-def tensor_job(aspect: Aspect, session: "Session", named: Named, slice_index: int) -> Any:
-    """The job for one tensor, in an aspect other than the map."""
-    assert session.listing is not None
-    reference = session.pairs.opened if session.pairs is not None else None
-    kind = FindSpectrum if aspect is Aspect.SPECTRUM else FindProfile
-    return kind(session.listing.opened, reference, *named, slice_index)
-
-
-def ranks_job(session: "Session", names: Sequence[Named]) -> FindSpectra:
-    """The job for the ranks of several tensors."""
-    assert session.listing is not None
-    reference = session.pairs.opened if session.pairs is not None else None
-    return FindSpectra(session.listing.opened, reference, tuple(names))
 
 
 def matrices_of(row: Row, session: "Session") -> list[int]:

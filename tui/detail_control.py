@@ -8,9 +8,7 @@ from textual.timer import Timer
 
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
-from inspect_core.work.inspections import Inspect, InspectModule, ZoomIn
-from inspect_core.work.sweep import Sweep
-from tui import aspects
+from tui import aspects, remarks, requests
 from tui import format as fmt
 from tui.aspects import Aspect, Finding
 from tui.drawing import Drawing
@@ -122,7 +120,7 @@ class DetailControl:
         if not row.width:
             self._app.desk.cancel("inspect")
             title = clean(row.path) or clean(session.listing.title)
-            self.say(title, self.drawing.without_values(row))
+            self.say(title, remarks.without_values(row))
             return
         if self.aspect is Aspect.SPECTRUM:
             self._find_ranks(row, asked)
@@ -145,7 +143,7 @@ class DetailControl:
         self.drawing.select(self.row, self.details)
         self.draw()
         if self._window is not None and len(self.details) == 1:  # the size of the pane changed
-            self._app.desk.submit("zoom", self._zoom_job(self.details[0], self._window))
+            self._zoom(self.details[0], self._window)
 
     def found(self, finding: Finding) -> None:
         """One of several findings arrived ahead of the others."""
@@ -170,21 +168,15 @@ class DetailControl:
             window = detail.window.around(row, column, rows, columns, detail.view)
         if window != detail.window:
             self._window = window
-            self._app.desk.submit("zoom", self._zoom_job(detail, window))
+            self._zoom(detail, window)
 
-    def _zoom_job(self, detail: "TensorDetail", window: "Window") -> ZoomIn:
-        session = self._app.session
-        assert session.listing is not None
-        return ZoomIn(
-            model=session.listing.opened,
-            reference=session.pairs.opened if session.pairs is not None else None,
-            name=detail.name,
-            reference_name=detail.reference_name,
-            view=detail.view,
-            window=window,
-            grid=self.drawing.grid(*self._app.inspector.detail.room),
-            device=self._app.device,
-        )
+    def _zoom(self, detail: "TensorDetail", window: "Window") -> None:
+        job = requests.zoom(self._app.session, detail, window, self._grid(), self._app.device)
+        self._app.desk.submit("zoom", job)
+
+    def _grid(self) -> tuple[int, int]:
+        """Rows and columns that the pane has for a matrix."""
+        return self.drawing.grid(*self._app.inspector.detail.room)
 
     def zoomed(self, heat: "HeatGrid") -> None:
         """The cells of the part that was asked for arrived."""
@@ -243,33 +235,20 @@ class DetailControl:
             text = f"{fmt.size(nbytes)} of values are not read unasked: press Enter to read them"
             self._app.inspector.status.say(text)
         elif wanted:
-            assert session.listing is not None
-            model, device = session.listing.opened, self._app.device
-            self._app.desk.submit("some", Sweep(model, None, device, wanted))
+            self._app.desk.submit("some", requests.values(session, wanted, self._app.device))
 
     def _inspect_tensor(self, row: Twig) -> None:
         session = self._app.session
-        pairs = session.pairs
-        assert session.listing is not None
-        refusal = self.drawing.refusal(row)
+        refusal = remarks.refusal(row)
         if refusal:
             self._app.desk.cancel("inspect")
             self.say(clean(row.path), refusal)
             return
-        name, partner = named = self._partner(session.tensor_at(row.firsts[0]))
-        if self.aspect is not Aspect.MAP:
-            self._submit(row, aspects.tensor_job(self.aspect, session, named, self._slice))
-            return
-        job = Inspect(
-            model=session.listing.opened,
-            reference=pairs.opened if pairs is not None else None,
-            name=name,
-            reference_name=partner,
-            grid=self.drawing.grid(*self._app.inspector.detail.room),
-            slice_index=self._slice,
-            device=self._app.device,
-        )
-        self._submit(row, job)
+        tensor, grid = session.tensor_at(row.firsts[0]), self._grid()
+        if self.aspect is Aspect.MAP:
+            self._submit(row, requests.tensor(session, tensor, grid, self._slice, self._app.device))
+        else:
+            self._submit(row, requests.aspect(session, tensor, self.aspect, self._slice))
 
     def _find_ranks(self, row: Row, asked: bool) -> None:
         """The ranks of a row's tensors, one after the other, where they are few or asked for."""
@@ -279,10 +258,10 @@ class DetailControl:
             self._app.desk.cancel("inspect")
             self.say(row.path, aspects.asking(count, nbytes))
             return
-        names = [self._partner(tensor) for tensor in aspects.matrices_of(row, session)]
-        self._wanted = len(names)
-        if names:
-            self._submit(row, aspects.ranks_job(session, names))
+        tensors = aspects.matrices_of(row, session)
+        self._wanted = len(tensors)
+        if tensors:
+            self._submit(row, requests.ranks(session, tensors))
         else:
             self._app.desk.cancel("inspect")
             self.say(row.path, ["no matrix here that is compared: no singular values"])
@@ -293,21 +272,8 @@ class DetailControl:
         grid = self.drawing.grids(row, *self._app.inspector.detail.room)
         if grid is None:
             return False
-        assert session.listing is not None
-        reference = session.pairs.opened if session.pairs is not None else None
-        names = tuple([self._partner(tensor) for tensor in session.tensors_of(row)])
-        model, device = session.listing.opened, self._app.device
-        self._submit(row, InspectModule(model, reference, names, grid, device))
+        self._submit(row, requests.module(session, row, grid, self._app.device))
         return True
-
-    def _partner(self, tensor: int) -> tuple[str, str | None]:
-        """A tensor's name, and its partner's in the reference."""
-        listing, pairs = self._app.session.listing, self._app.session.pairs
-        assert listing is not None
-        name = listing.names[tensor]
-        if pairs is None or not pairs.is_pair(tensor):
-            return name, None
-        return name, pairs.renamed.get(tensor, name)
 
     def _submit(self, row: Row, job: Any) -> None:
         self._app.desk.submit("inspect", job)

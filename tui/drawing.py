@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
-from tui import aspects
+from tui import aspects, remarks
 from tui import format as fmt
 from tui.palette import Palette
 from tui.session import Session
-from tui.side_files import counted
 
 if TYPE_CHECKING:
     from inspect_core.delta.table import Place
@@ -79,77 +78,8 @@ class Drawing:
         readable = all(s.dtype in DTYPES and DTYPES[s.dtype].comparable for s in specs)
         return grid_for(width, height, len(specs), self._palette) if specs and readable else None
 
-    def without_values(self, row: Row) -> list[str]:
-        """What to say of a row that holds no values of its own."""
-        branch = row if isinstance(row, Branch) else row.branch
-        above = f"{branch.anchor}." if branch.anchor else ""
-        owners = {
-            owner for name, owner in branch.module.tree.tied.items() if name.startswith(above)
-        }
-        if not owners:
-            return ["nothing is stored here"]
-        return [f"tied: it shares the values of {clean(owner)}" for owner in sorted(owners)[:5]]
-
-    def refusal(self, row: Twig) -> list[str]:
-        """Why a single tensor cannot be drawn; empty if it can."""
-        from inspect_core.checkpoint.tensor_info import DTYPES
-
-        spec = row.leaf.spec
-        known = DTYPES.get(spec.dtype)
-        if not spec.stored:
-            owner = row.branch.module.tree.tied.get(row.anchor, "")
-            return [f"tied: it shares the values of {clean(owner)}, which is in the tree"]
-        if known is None or not known.comparable:
-            return [f"values of dtype {clean(spec.dtype)} are listed but not read"]
-        return []
-
-    def notes(self, row: Row) -> list[str]:
-        """What to know about a row, safe to show."""
-        pairs, found = self._session.pairs, []
-        if pairs is None and self._session.expects_pairs:
-            return ["the reference is not open yet: the values themselves"]
-        if pairs is None:
-            return ["no reference: the values themselves. Press r, or start with --ref BASE"]
-        tensors = self._session.tensors_of(row)
-        reasons: dict[str, list[int]] = {}
-        for tensor in tensors if pairs.paired < len(pairs.status) else ():
-            if not pairs.is_pair(tensor):
-                reasons.setdefault(pairs.reason_of(tensor), []).append(tensor)
-        for reason, which in list(reasons.items())[:3]:
-            names = self._names(which, tensors)
-            found.append(f"{self._palette.glyphs.note} {names}{clean(reason)}")
-        if len(reasons) > 3:
-            found.append(f"{len(reasons) - 3} more reasons: w to read")
-        found += self._partner(tensors[0]) if len(tensors) == 1 else []
-        beside = counted(self._session.files)
-        if beside and isinstance(row, Branch) and not row.path:
-            found.append(f"{self._palette.glyphs.note} {beside}: w to read")
-        change = self._session.change(row)
-        if change.status == "rounded":
-            found.append("equal up to rounding to the narrower dtype: nothing was trained here")
-        if change.note:
-            found.append(f"{self._palette.glyphs.note} {clean(change.note)}")
-        return found
-
-    def _partner(self, tensor: int) -> list[str]:
-        """What a tensor is compared with, where its name and shape do not say it already."""
-        from inspect_core.pairing import SAME_NAME  # not for the first frame
-
-        pairs, listing = self._session.pairs, self._session.listing
-        if pairs is None or listing is None or not pairs.is_pair(tensor):
-            return []
-        reason = pairs.reason_of(tensor)
-        if tensor in pairs.renamed:
-            return [f"compared with {clean(pairs.renamed[tensor])}: {clean(reason, 300)}"]
-        return [] if reason == SAME_NAME else [clean(reason, 300)]
-
-    def _names(self, which: list[int], tensors: list[int]) -> str:
-        """What a note is about, where the row does not say it already."""
-        if len(tensors) == 1 or self._session.listing is None:
-            return ""
-        if len(which) > 1:
-            return f"{len(which)} tensors: "
-        return f"{clean(self._session.listing.names[which[0]], 60)}: "
+    def _notes(self, row: Row) -> list[str]:
+        return remarks.notes(row, self._session, self._palette)
 
     def figure(self, width: int, height: int) -> "Figure":
         """The lines for what is selected, and the cells in them."""
@@ -162,14 +92,18 @@ class Drawing:
             return Figure([])
         findings, total = self._findings
         if findings:
-            about = (self._kind(row), self.notes(row), self._palette)
+            about = (
+                self._kind(row),
+                self._notes(row),
+                self._palette,
+            )
             return aspects.draw(row, findings, total, *about, width, height)
         if details and isinstance(row, Twig):
             from tui.figures.tensor import tensor_figure
 
             spec = row.leaf.spec
             return tensor_figure(
-                details[0], spec.shape, spec.dtype, self.notes(row), self._palette, width, height,
+                details[0], spec.shape, spec.dtype, self._notes(row), self._palette, width, height,
                 self._session.scale,
             )  # fmt: skip
         if details and isinstance(row, Branch):
@@ -182,7 +116,10 @@ class Drawing:
         """A single tensor of a saved result."""
         from tui.figures.statistics import statistics_figure
 
-        summary, notes = self._session.summary(row), self.notes(row)
+        summary, notes = (
+            self._session.summary(row),
+            self._notes(row),
+        )
         return statistics_figure(
             clean(row.path), self._kind(row), summary, notes, self._palette, width
         )
@@ -193,7 +130,7 @@ class Drawing:
         from tui.figures.module import module_figure
 
         shapes = [f"{fmt.shape(spec.shape)} {clean(spec.dtype)}" for spec in stored_specs(row)]
-        notes = self.notes(row)
+        notes = self._notes(row)
         return module_figure(
             row.path, self._kind(row), details, shapes, notes, self._palette, width, height,
             self._session.scale,
@@ -222,7 +159,10 @@ class Drawing:
         title = clean(row.path) or clean(
             self._session.listing.title if self._session.listing else ""
         )
-        summary, notes = self._session.summary(row), self.notes(row)
+        summary, notes = (
+            self._session.summary(row),
+            self._notes(row),
+        )
         drawn = self._filled(row)
         return overview_figure(title, self._kind(row), drawn, view, summary, notes, height)
 

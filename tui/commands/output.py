@@ -58,6 +58,8 @@ class Output:
         """Foreign text, safe to show, its middle cut where it is wider than `cells`."""
         limit = cells
         safe = clean(text, limit)
+        if safe.isascii():
+            return safe
         while limit > 1 and cell_len(safe) > cells:
             limit -= 1
             safe = clean(text, limit)
@@ -77,7 +79,12 @@ class Output:
 
 def width_of(parts: list[Part]) -> int:
     """Cells that a line takes."""
-    return sum(cell_len(part if isinstance(part, str) else part[0]) for part in parts)
+    return sum(cells_of(part if isinstance(part, str) else part[0]) for part in parts)
+
+
+def cells_of(text: str) -> int:
+    """Cells that a text takes that is safe to show."""
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def note(text: str) -> None:

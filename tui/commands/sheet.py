@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from rich.cells import cell_len
-
 from inspect_core.results.sheets import WORDS
 from inspect_core.results.tables import MEASURED, Sheet, SheetColumn, Value
 from tui import format as fmt
-from tui.commands.output import Output
+from tui.commands.output import Output, cells_of
 from tui.commands.table import Column, Row, Table
 
 _EQUAL = (WORDS["identical"], WORDS["rounded"])
@@ -74,7 +72,7 @@ def _column(column: SheetColumn, rows: Sequence[Row], output: Output) -> Column:
     heading = output.cut(column.title or column.key, WIDEST_TITLE)
     texts = [heading, *[row.cells.get(column.key, "") for row in rows]]
     least = len(WORDS["identical"]) if column.rank == 0 else 0
-    return Column(column.key, max(least, *map(cell_len, texts)), column.rank, heading)
+    return Column(column.key, max(least, *map(cells_of, texts)), column.rank, heading)
 
 
 MOST_TEXT = 100
@@ -100,14 +98,18 @@ def _first_number(columns: Sequence[SheetColumn], row: Sequence[Value]) -> float
 def _row(
     columns: Sequence[SheetColumn], values: Sequence[Value], top: float, output: Output
 ) -> Row:
-    pairs = list(zip(columns, values, strict=True))
-    words = next((str(value) for column, value in pairs if column.kind == "words" and value), "")
-    numbers = [value for column, value in pairs if column.kind in MEASURED]
-    silent = words.startswith(_EQUAL) or (bool(words) and not any(v is not None for v in numbers))
+    words, measured = "", False
+    for column, value in zip(columns, values, strict=True):
+        if column.kind == "words":
+            words = words or str(value or "")
+        elif value is not None and column.kind in MEASURED:
+            measured = True
+    silent = bool(words) and (words.startswith(_EQUAL) or not measured)
     cells = {}
-    for column, value in pairs[1:]:
-        said = not silent if column.kind in MEASURED else value is not None
-        if said and column.kind != "words":
+    for column, value in zip(columns[1:], values[1:], strict=True):
+        if column.kind == "words":
+            continue
+        if not silent if column.kind in MEASURED else value is not None:
             cells[column.key] = _text(column, value, output)
     share = _first_number(columns, values) / top if top > 0.0 and not silent else 0.0
     state = "same" if words == WORDS["identical"] else "note"
@@ -115,11 +117,14 @@ def _row(
 
 
 def _text(column: SheetColumn, value: Value, output: Output) -> str:
+    if column.kind == "number" and isinstance(value, float):
+        return fmt.number(value)
     if isinstance(value, tuple):
         return fmt.shape(value)
     if isinstance(value, str):
-        arrow = "->" if output.ascii_only else "→"
-        return value.replace("->", arrow) if column.key == "dtypes" else output.cut(value)
+        if column.key != "dtypes":
+            return output.cut(value)
+        return value.replace("->", "->" if output.ascii_only else "→") if " " in value else value
     if column.kind == "count":
         return f"{value:,}"
     number = None if value is None else float(value)

@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rich.cells import cell_len
-
 from inspect_core.text import clean
-from tui.commands.output import Output, Part
+from tui.commands.output import Output, Part, cells_of
 
 GAP = "  "
 
@@ -79,7 +77,7 @@ class Table:
         self._heading = heading
         self._columns = list(columns)
         self.left_out: list[str] = []
-        longest = max((cell_len(clean(name, WIDEST_NAME)) for name in names), default=0)
+        longest = max((cells_of(clean(name, WIDEST_NAME)) for name in names), default=0)
         self._name = max(len(heading), min(longest, WIDEST_NAME))
         self._bar = BAR if bars else 0
         if output.width is not None:
@@ -108,7 +106,7 @@ class Table:
     def head(self) -> None:
         """Print the headings."""
         titles = [(column.heading or column.title, column.width) for column in self._columns]
-        padded = [f"{GAP}{' ' * (width - cell_len(title))}{title}" for title, width in titles]
+        padded = [f"{GAP}{' ' * (width - cells_of(title))}{title}" for title, width in titles]
         self._output.line((f"{self._heading:<{self._name}}" + "".join(padded), "muted"))
 
     def rows(self, rows: Iterable[Row]) -> None:
@@ -121,12 +119,13 @@ class Table:
         # Only displays cut: what is piped is kept, and read later.
         name = clean(row.name, None) if terminal is None else self._output.cut(row.name, self._name)
         name = name or '""'
-        used = max(self._name, cell_len(name))
-        parts: list[Part] = [name, " " * (used - cell_len(name))]
-        last = max((at for at, c in enumerate(self._columns) if c.title in row.cells), default=-1)
+        used = max(self._name, cells_of(name))
+        parts: list[Part] = [name, " " * (used - cells_of(name))]
+        cells = row.cells
+        last = max([at for at, c in enumerate(self._columns) if c.title in cells], default=-1)
         for column in self._columns[: last + 1]:
-            text = row.cells.get(column.title, "")
-            parts.append(f"{GAP}{' ' * (column.width - cell_len(text))}{text}")
+            text = cells.get(column.title, "")
+            parts.append(f"{GAP}{' ' * (column.width - cells_of(text))}{text}")
             used += column.width + len(GAP)
         if row.words:
             words = clean(row.words, None)

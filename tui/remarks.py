@@ -1,0 +1,82 @@
+"""What there is to know about a row beside its numbers, safe to show."""
+
+from inspect_core.structure.branch import Branch, Row, Twig
+from inspect_core.text import clean
+from tui.palette import Palette
+from tui.session import Session
+from tui.side_files import counted
+
+
+def without_values(row: Row) -> list[str]:
+    """What to say of a row that holds no values of its own."""
+    branch = row if isinstance(row, Branch) else row.branch
+    above = f"{branch.anchor}." if branch.anchor else ""
+    owners = {owner for name, owner in branch.module.tree.tied.items() if name.startswith(above)}
+    if not owners:
+        return ["nothing is stored here"]
+    return [f"tied: it shares the values of {clean(owner)}" for owner in sorted(owners)[:5]]
+
+
+def refusal(row: Twig) -> list[str]:
+    """Why a single tensor cannot be drawn; empty if it can."""
+    from inspect_core.checkpoint.tensor_info import DTYPES
+
+    spec = row.leaf.spec
+    known = DTYPES.get(spec.dtype)
+    if not spec.stored:
+        owner = row.branch.module.tree.tied.get(row.anchor, "")
+        return [f"tied: it shares the values of {clean(owner)}, which is in the tree"]
+    if known is None or not known.comparable:
+        return [f"values of dtype {clean(spec.dtype)} are listed but not read"]
+    return []
+
+
+def notes(row: Row, session: Session, palette: Palette) -> list[str]:
+    """What to know about a row, safe to show."""
+    pairs, found = session.pairs, []
+    if pairs is None and session.expects_pairs:
+        return ["the reference is not open yet: the values themselves"]
+    if pairs is None:
+        return ["no reference: the values themselves. Press r, or start with --ref BASE"]
+    tensors = session.tensors_of(row)
+    reasons: dict[str, list[int]] = {}
+    for tensor in tensors if pairs.paired < len(pairs.status) else ():
+        if not pairs.is_pair(tensor):
+            reasons.setdefault(pairs.reason_of(tensor), []).append(tensor)
+    for reason, which in list(reasons.items())[:3]:
+        names = _names(which, tensors, session)
+        found.append(f"{palette.glyphs.note} {names}{clean(reason)}")
+    if len(reasons) > 3:
+        found.append(f"{len(reasons) - 3} more reasons: w to read")
+    found += _partner(tensors[0], session) if len(tensors) == 1 else []
+    beside = counted(session.files)
+    if beside and isinstance(row, Branch) and not row.path:
+        found.append(f"{palette.glyphs.note} {beside}: w to read")
+    change = session.change(row)
+    if change.status == "rounded":
+        found.append("equal up to rounding to the narrower dtype: nothing was trained here")
+    if change.note:
+        found.append(f"{palette.glyphs.note} {clean(change.note)}")
+    return found
+
+
+def _partner(tensor: int, session: Session) -> list[str]:
+    """What a tensor is compared with, where its name and shape do not say it already."""
+    from inspect_core.pairing import SAME_NAME  # not for the first frame
+
+    pairs, listing = session.pairs, session.listing
+    if pairs is None or listing is None or not pairs.is_pair(tensor):
+        return []
+    reason = pairs.reason_of(tensor)
+    if tensor in pairs.renamed:
+        return [f"compared with {clean(pairs.renamed[tensor])}: {clean(reason, 300)}"]
+    return [] if reason == SAME_NAME else [clean(reason, 300)]
+
+
+def _names(which: list[int], tensors: list[int], session: Session) -> str:
+    """What a note is about, where the row does not say it already."""
+    if len(tensors) == 1 or session.listing is None:
+        return ""
+    if len(which) > 1:
+        return f"{len(which)} tensors: "
+    return f"{clean(session.listing.names[which[0]], 60)}: "
