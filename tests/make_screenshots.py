@@ -47,6 +47,7 @@ SCENES = {
     "sixteen": Scene((*FOLD, "right"), depth=Depth.ANSI),
     "narrow": Scene((*FOLD, "right", "s"), size=(80, 24)),
     "parameter": Scene(("tab", "plus", "down", "right"), node=PARAMETER),
+    "spectrum": Scene(("v",), node=PARAMETER),
     "error": Scene(model="model-00001-of-00002.safetensors"),
 }
 """Name of the picture -> what it shows."""
