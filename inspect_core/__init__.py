@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.health.report import HealthReport, check
-    from inspect_core.results.audit import Audit, audit
+    from inspect_core.results.audit import audit
+    from inspect_core.results.audited import Audit
     from inspect_core.results.formats import to_json
     from inspect_core.results.records import DiffReport, DiffSummary, TensorReport, diff
     from inspect_core.structure.tree import ModuleTree
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Audit": "inspect_core.results.audit",
+    "Audit": "inspect_core.results.audited",
     "DiffReport": "inspect_core.results.records",
     "DiffSummary": "inspect_core.results.records",
     "ModuleTree": "inspect_core.structure.tree",

@@ -41,17 +41,17 @@ def _run_and_leave() -> NoReturn:
     """
     from tui.cli import main as run
 
-    status: str | int | None = 0
+    status = 0
     try:
         run()
     except SystemExit as leaving:
-        status = leaving.code
-        if isinstance(status, str):  # words, which the interpreter would print
+        if isinstance(leaving.code, str):  # words, which the interpreter would print
             raise
+        status = leaving.code or 0
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    os._exit(status or 0)
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,7 @@ class Actions(App[None]):
         if self.session.saved:
             self.notify("a saved result has no values to look at in another way")
             return
+        self.inspector.go_to_detail()
         self.inspector.status.say(f"showing {self.detail.next_aspect().value}")
 
     def action_ask_reference(self) -> None:

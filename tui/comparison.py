@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_DEATHS = 3
 """A sweep is given up when its worker died so often without a tensor done in between."""
 
+NEED_MODELS = frozenset({"screen.aspect", "screen.reference"})
+"""Bindings that can do nothing with a saved result."""
+
 NO_OTHER = "a saved result cannot be compared with anything else"
 
 REFRESH_SECONDS = 0.25
@@ -54,6 +57,7 @@ class Comparison:
             self._app.warn(f"{NO_OTHER}: --ref is not used")
         self.reference = self.wanted = None
         self._app.session.restore(saved)
+        self._app.inspector.offer_all_but(NEED_MODELS)
 
     def ask(self) -> None:
         """Ask what to compare with; what was typed last is there to mend."""

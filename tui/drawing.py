@@ -219,6 +219,8 @@ class Drawing:
             return f"{name}   not compared"
         metric = self._session.metric
         parts = [f"{metric.name} {fmt.metric_value(metric, metric.value(summary))}"]
+        if summary.left_out:
+            parts.insert(0, f"{fmt.count(summary.left_out)} NaN or inf left out")
         if self._session.pairs is not None:
             parts.append(f"changed {fmt.percent(summary.changed_fraction)}")
             if metric.key != "max_abs":

@@ -24,6 +24,8 @@ The picture
                   on one colour scale
 v shows singular values: the rank counts those above the noise
 that rounding to the stored dtypes makes; 128+ is at least 128.
+The effective one counts by size, exp(entropy of s / sum s): it
+is the rank where all are alike. Stable rank: sum s^2 / max s^2.
 c changes the scale. A robust one ends at the 95% quantile where
 the largest is more than twice that; what is beyond has a ^.
 Indices and masks (I64, BOOL) do not count in the numbers of a

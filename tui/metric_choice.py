@@ -65,7 +65,12 @@ class MetricChoice:
         if session.pairs is None:
             self._app.notify("a metric needs a reference: press r")
             return
-        rows = [(metric.key, metric.name, bool(metric.needs)) for metric in METRICS.values()]
+        lacking = "not saved" if session.saved else "reads again"
+        known = session.collected.shown
+        rows = [
+            (metric.key, metric.name, "" if known.covers(metric.needs) else lacking)
+            for metric in METRICS.values()
+        ]
 
         def answered(key: str | None) -> None:
             if key is not None:

@@ -12,8 +12,15 @@ from themes import CELLS, Rgb, ThemeFile, rgb
 LEVELS = 64
 """Steps of a colour map; more would cost bytes on the wire and no eye would see them."""
 
-DARKEST_BAR = 20
-"""Bars start this far up the sequential map, where it stands out from the background."""
+DARKEST_BAR = 8
+"""Bars start this far up the sequential map: thin ones need more contrast than cells."""
+
+LEAST_SEEN = 17.0
+"""Difference in lightness (CIE L*, of 100) from the background to where the sequential map begins,
+so that the smallest change is seen."""
+
+QUIET = 8.5
+"""The same for what did not change: seen, and quieter than any change."""
 
 
 class Depth(Enum):
@@ -59,7 +66,7 @@ class Palette:
         background: the colour behind everything.
         same: the colour of a cell that did not change at all; no step of a map.
         undefined: that of a cell whose value is not defined.
-        sequential: `LEVELS` colours from no change to the most.
+        sequential: `LEVELS` colours from the least change to the most.
         diverging: `LEVELS + 1` colours, the middle one for zero.
         glyphs: marks of the states.
         depth: how many colours the terminal has.
@@ -124,17 +131,19 @@ def make_palette(
     """
     depth = Depth.NONE if colorless else depth
     background, same = rgb(theme.ui["background"]), rgb(theme.states["same"])
-    sequential, diverging = _ramp(theme.sequential, LEVELS), _ramp(theme.diverging, LEVELS + 1)
-    swatch = _ramp((background, same), 5)[2]
+    sequential = _ramp(_seen(_ramp(theme.sequential, 4 * LEVELS), background), LEVELS)
+    diverging = _ramp(theme.diverging, LEVELS + 1)
+    swatch = _quiet(background, same, depth)
     undefined = _ramp((background, rgb(theme.states["note"])), 5)[3]
     if depth is Depth.XTERM:
         from themes.xterm import diverging_codes, nearest_code, sequential_codes, xterm_rgb
 
-        sequential = _stairs(theme.xterm_sequential or sequential_codes(sequential), LEVELS)
-        diverging = _stairs(theme.xterm_diverging or diverging_codes(diverging), LEVELS + 1)
         background, swatch, undefined = (
             xterm_rgb(nearest_code(color)) for color in (background, swatch, undefined)
         )
+        codes = theme.xterm_sequential or sequential_codes(sequential)
+        sequential = _stairs(codes[-len(_seen(tuple(map(xterm_rgb, codes)), background)) :], LEVELS)
+        diverging = _stairs(theme.xterm_diverging or diverging_codes(diverging), LEVELS + 1)
     return Palette(
         styles={state: _state_style(theme, state, depth) for state in theme.states},
         cells=_cell_styles(theme, sequential, diverging, depth),
@@ -166,6 +175,30 @@ def _ramp(colors: tuple[Rgb, ...], steps: int) -> tuple[Rgb, ...]:
         red, green, blue = (round(x + (y - x) * part) for x, y in pairs)
         ramp.append((red, green, blue))
     return tuple(ramp)
+
+
+@lru_cache(maxsize=16)
+def _seen(colors: tuple[Rgb, ...], background: Rgb) -> tuple[Rgb, ...]:
+    """A list of colours from the first on that stands out; at least its second half."""
+    from themes.xterm import lab
+
+    dark = lab(background)[0]
+    most = len(colors) // 2
+    start = next((k for k in range(most) if abs(lab(colors[k])[0] - dark) >= LEAST_SEEN), most)
+    return colors[start:]
+
+
+@lru_cache(maxsize=16)
+def _quiet(background: Rgb, same: Rgb, depth: Depth) -> Rgb:
+    """The first colour on the way from the background to another that is told apart from it."""
+    from themes.xterm import lab, nearest_code, xterm_rgb
+
+    def sent(color: Rgb) -> Rgb:
+        return xterm_rgb(nearest_code(color)) if depth is Depth.XTERM else color
+
+    behind = lab(sent(background))[0]
+    steps = map(sent, _ramp((background, same), LEVELS))
+    return next((color for color in steps if abs(lab(color)[0] - behind) >= QUIET), sent(same))
 
 
 def _stairs(codes: tuple[int, ...], steps: int) -> tuple[Rgb, ...]:

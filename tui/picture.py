@@ -7,6 +7,7 @@ import numpy as np
 
 from inspect_core.results.heatmap import (
     ABSENT,
+    NOT_FINITE,
     SAME,
     UNCOMPARED,
     UNDEFINED,
@@ -42,6 +43,9 @@ WIDEST = 1800
 
 LONGEST = 60
 """Letters of a label."""
+
+NUMBER = 44
+"""Pixels of a number beside a cell."""
 
 RAMP = 240
 """Pixels of the colour bar."""
@@ -98,7 +102,7 @@ class _Sheet:
         """One section from its upper left corner; its width and lower end."""
         gutter = _gutter(section)
         if section.title:
-            self._write(x, y + SIZE + 4, clean(section.title, 100), self._quiet)
+            self._write(x, y + SIZE + 4, _title(section), self._quiet)
         y += SIZE + 10
         left = x + gutter
         if section.has_axis:
@@ -115,15 +119,17 @@ class _Sheet:
                 color = self._color(int(section.states[at]), float(shares[at]))
                 # A grid of the background is left between cells.
                 self._box(Box(left + column * CELL, top, CELL - 1, CELL - 1, color, tip))
-                mark = "^" if clipped[at] else _MARKS.get(int(section.states[at]), "")
+                state = int(section.states[at])
+                mark = _MARKS.get(state, "^" if clipped[at] else "")
                 if mark:
-                    ink = self._palette.background if clipped[at] else self._quiet
+                    on_color = clipped[at] or section.states[at] == NOT_FINITE
+                    ink = self._palette.background if on_color else self._quiet
                     middle = left + column * CELL + (CELL - 1) / 2
                     self._write(middle, top + CELL / 2 + SIZE / 3, mark, ink, anchor="middle")
             if not section.has_axis and section.states[row, 0] in (SAME, VALUE):
                 value = fmt.metric_value(self._heatmap.metric, float(section.values[row, 0]))
                 self._write(left + CELL + 6, top + CELL / 2 + SIZE / 3, value, self._quiet)
-        return gutter + CELL * len(section.columns), y + CELL * len(section.kinds)
+        return _across(section), y + CELL * len(section.kinds)
 
     def _axis(self, section: HeatSection, left: float, y: float) -> None:
         longest = max(map(len, section.columns), default=1)
@@ -135,11 +141,11 @@ class _Sheet:
 
     def _color(self, state: int, share: float) -> Rgb:
         palette = self._palette
-        if state == VALUE:
+        if state == VALUE or (state == NOT_FINITE and np.isfinite(share)):
             return palette.sequential[max(0, min(LEVELS - 1, round(share * (LEVELS - 1))))]
         if state == SAME:
             return palette.same
-        return palette.undefined if state == UNDEFINED else palette.background
+        return palette.undefined if state in (UNDEFINED, NOT_FINITE) else palette.background
 
     def _legend(self, x: float, y: float) -> float:
         """The colour bar and what else cells can be; the y below it."""
@@ -188,8 +194,11 @@ class _Sheet:
         self._right = max(self._right, x + share * _width(text, size))
 
 
-_MARKS = {ABSENT: "-", UNCOMPARED: "·"}
-_WORDS = {ABSENT: "not there", UNCOMPARED: "not compared", UNDEFINED: "n/a", SAME: "no change"}
+_MARKS = {ABSENT: "-", UNCOMPARED: "·", NOT_FINITE: "!"}
+_WORDS = {
+    ABSENT: "not there", UNCOMPARED: "not compared", UNDEFINED: "n/a", SAME: "no change",
+    NOT_FINITE: "NaN or inf",
+}  # fmt: skip
 
 
 def _bands(sections: Sequence[HeatSection]) -> list[list[HeatSection]]:
@@ -197,7 +206,7 @@ def _bands(sections: Sequence[HeatSection]) -> list[list[HeatSection]]:
     bands: list[list[HeatSection]] = []
     room = 0.0
     for section in sorted(sections, key=lambda s: not s.has_axis):
-        width = max(_gutter(section) + CELL * len(section.columns), _width(section.title[:100]))
+        width = _across(section)
         if not bands or width > room or bands[-1][-1].has_axis != section.has_axis:
             bands.append([])
             room = float(WIDEST)
@@ -208,6 +217,16 @@ def _bands(sections: Sequence[HeatSection]) -> list[list[HeatSection]]:
 
 def _labels(section: HeatSection) -> list[str]:
     return [clean(kind, LONGEST) for kind in short_kinds(section.kinds)]
+
+
+def _title(section: HeatSection) -> str:
+    return clean(section.title, 100)
+
+
+def _across(section: HeatSection) -> float:
+    """Pixels of a section with its title, and with the numbers beside cells without layers."""
+    cells = _gutter(section) + CELL * len(section.columns)
+    return max(cells + (0.0 if section.has_axis else NUMBER), _width(_title(section)))
 
 
 def _gutter(section: HeatSection) -> float:

@@ -10,6 +10,7 @@ from inspect_core.checkpoint.adapter_config import (
     AdapterConfig,
     read_adapter_config,
 )
+from inspect_core.checkpoint.damage import Doubt
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
@@ -95,7 +96,8 @@ def adapter_warnings(
     if not is_adapter(tensors, files):
         if not config_is_here:
             return []
-        return [f"an adapter lies here too ({ADAPTER_CONFIG}): shown are the model's own tensors"]
+        what = f"an adapter lies here too ({ADAPTER_CONFIG}): shown are the model's own tensors"
+        return [Doubt(what)]
     config, warnings = read_adapter_config(folder) if folder else (None, [])
     factors = lora_factors(tensors)
     if not config_is_here and _wants_config(tensors, files):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspect_core.checkpoint.byte_source import LocalFile, absent
-from inspect_core.checkpoint.contents import Aside, Contents
-from inspect_core.checkpoint.damage import Damage
+from inspect_core.checkpoint.contents import Aside, Contents, LeftOut
+from inspect_core.checkpoint.damage import Damage, Doubt
 from inspect_core.checkpoint.formats import read_contents
 from inspect_core.checkpoint.hub_cache import title_of_snapshot
 from inspect_core.checkpoint.index_file import Index, format_of_index, read_index
@@ -30,6 +30,7 @@ class Assembled(NamedTuple):
         warnings: one line each; foreign text is in them.
         format: of the files; several are joined by ` + `.
         aside: what the files hold beside the model, by its name.
+        left_out: tensors of the model that cannot be described.
     """
 
     shards: tuple[LocalFile, ...]
@@ -38,6 +39,7 @@ class Assembled(NamedTuple):
     warnings: tuple[str, ...]
     format: str
     aside: tuple[Aside, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 class _Broken(NamedTuple):
@@ -77,7 +79,8 @@ def assemble(location: Location) -> Assembled:
         metadata = header.metadata | metadata
     formats = " + ".join(dict.fromkeys(header.format for header in headers))
     aside = _sum_aside(headers)
-    return Assembled(tuple(shards), tensors, metadata, tuple(warnings), formats, aside)
+    left_out = tuple([one for header in headers for one in header.left_out])
+    return Assembled(tuple(shards), tensors, metadata, tuple(warnings), formats, aside, left_out)
 
 
 def _sum_aside(headers: list[Contents]) -> tuple[Aside, ...]:
@@ -154,7 +157,7 @@ def _merge(
                 tensors[tensor.name] = tensor
     if twice:
         what = _count(twice, "tensor is in two files", "tensors are in two files")
-        warnings.append(f"{what}: shown from the one the index names")
+        warnings.append(Doubt(f"{what}: shown from the one the index names"))
     return tensors
 
 
@@ -180,7 +183,7 @@ def _compare_with_index(
     unlisted = [name for name in tensors if name not in shard_of]
     if unlisted:
         place = "not in the index"
-        warnings.append(_count(unlisted, f"tensor is {place}", f"tensors are {place}"))
+        warnings.append(Doubt(_count(unlisted, f"tensor is {place}", f"tensors are {place}")))
     size = sum(tensor.nbytes for tensor in tensors.values())
     wrong = complete and not warnings and index.total_size not in (None, size)
     if wrong and index.total_size != _bytes_in_files(tensors):
@@ -224,12 +227,12 @@ def _warn_broken(broken: list[_Broken], index: Index | None) -> list[str]:
 
 
 def _warn_places(location: Location, paths: list[Path]) -> list[str]:
-    warnings = []
+    warnings: list[str] = []
     used = {path.name for path in paths}
     beside = [name for name in location.beside if name not in used]
     if beside:
         what = _count(beside, "more file lies here", "more files lie here")
-        warnings.append(f"{what}: not part of what is shown")
+        warnings.append(Doubt(f"{what}: not part of what is shown"))
     if location.index or location.beside:
         outside = [path.name for path in paths if _leads_elsewhere(path)]
         if outside:
@@ -255,8 +258,12 @@ def _warn_headers(names: list[str], headers: list[Contents]) -> list[str]:
     for name, header in zip(names, headers, strict=True):
         for line in header.warnings:
             files_of.setdefault(line, []).append(name)
-    shown = [f"{some_names(names)}: {line}" for line, names in files_of.items()]
-    return shown if len(shown) <= 3 else [*shown[:3], f"{len(shown) - 3:,} more such warnings"]
+    shown: list[str] = [type(line)(f"{some_names(of)}: {line}") for line, of in files_of.items()]
+    shown.sort(key=lambda line: not isinstance(line, Doubt))
+    most = max(3, sum(isinstance(line, Doubt) for line in shown))
+    if len(shown) <= most:
+        return shown
+    return [*shown[:most], f"{len(shown) - most:,} more such warnings"]
 
 
 def _count(names: list[str], one: str, many: str) -> str:

@@ -9,8 +9,8 @@ from types import TracebackType
 from inspect_core.checkpoint.adapter_tensors import adapter_warnings
 from inspect_core.checkpoint.assemble import assemble
 from inspect_core.checkpoint.byte_source import LocalFile, Stamp, read_whole
-from inspect_core.checkpoint.contents import SAFETENSORS, Aside
-from inspect_core.checkpoint.damage import Damage, listed_only
+from inspect_core.checkpoint.contents import SAFETENSORS, Aside, LeftOut
+from inspect_core.checkpoint.damage import Damage, Doubt, listed_only
 from inspect_core.checkpoint.locate import locate
 from inspect_core.checkpoint.strict_json import JsonError, parse_plain
 from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -40,6 +40,8 @@ class Checkpoint:
         aside: tensors in the files that are not the model's, such as an optimizer's; foreign
             names.
         damage: those of the warnings that say that parts are missing or broken.
+        doubts: those that say that what is shown may not be what a program loads.
+        left_out: the model's tensors that are in the files and cannot be described.
     """
 
     uri: str | tuple[str, ...]
@@ -53,6 +55,8 @@ class Checkpoint:
     format: str = SAFETENSORS
     aside: tuple[Aside, ...] = ()
     damage: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def identity(self) -> tuple[tuple[Path, Stamp], ...]:
@@ -138,8 +142,14 @@ def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
     config = _read_config(location.folder, warnings)
     names = [shard.path.name for shard in content.shards]
     warnings += listed_only(content.tensors)
-    warnings += adapter_warnings(location.folder, content.tensors, names)
+    beside = [
+        *adapter_warnings(location.folder, content.tensors, names),
+        *_other_weights(config, names),
+    ]
+    # Who names a file means that file, whatever lies beside it.
+    warnings += beside if location.beside else map(str, beside)
     damage = [warning for warning in warnings if isinstance(warning, Damage)]
+    doubts = [warning for warning in warnings if isinstance(warning, Doubt)]
     return Checkpoint(
         uri=os.fspath(uri) if isinstance(uri, str | os.PathLike) else tuple(uri),
         title=location.title,
@@ -152,7 +162,17 @@ def open_checkpoint(uri: str | os.PathLike[str] | Sequence[str]) -> Checkpoint:
         format=content.format,
         aside=content.aside,
         damage=tuple(clean(warning, _WARNING_LIMIT) for warning in damage),
+        doubts=tuple(clean(warning, _WARNING_LIMIT) for warning in doubts),
+        left_out=content.left_out,
     )
+
+
+def _other_weights(config: dict[str, object] | None, names: list[str]) -> list[str]:
+    """A warning where the config names other weights, which transformers then loads."""
+    named = (config or {}).get("transformers_weights")
+    if not isinstance(named, str) or named in names:
+        return []
+    return [Doubt(f"config.json says that the weights are '{named}': not what is shown")]
 
 
 def _read_config(folder: Path | None, warnings: list[str]) -> dict[str, object] | None:

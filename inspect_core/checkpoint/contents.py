@@ -28,6 +28,18 @@ class Aside(NamedTuple):
         return f"beside the model: {clean(self.name, 80)}, {count}, {self.nbytes:,} bytes"
 
 
+class LeftOut(NamedTuple):
+    """A tensor that is in a file and cannot be described.
+
+    Attributes:
+        name: its name; foreign text.
+        reason: why not; foreign text is in it.
+    """
+
+    name: str
+    reason: str
+
+
 class Contents(NamedTuple):
     """What one file says of itself.
 
@@ -36,7 +48,8 @@ class Contents(NamedTuple):
         metadata: free text by free key, foreign.
         warnings: what is odd but harmless, one line each; foreign text is in them.
         format: `SAFETENSORS`, `PYTORCH` or `GGUF`.
-        aside: tensors that are in the file and not among `tensors`.
+        aside: tensors that are in the file and are not the model's.
+        left_out: the model's own that are not among `tensors`.
     """
 
     tensors: list[TensorInfo]
@@ -44,3 +57,4 @@ class Contents(NamedTuple):
     warnings: tuple[str, ...]
     format: str = SAFETENSORS
     aside: tuple[Aside, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

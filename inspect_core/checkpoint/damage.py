@@ -1,4 +1,4 @@
-"""Warnings that mean damage, and a warning for values that nobody here can read."""
+"""Warnings that mean damage or doubt, and a warning for values that nobody here can read."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,6 +9,12 @@ from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 
 class Damage(str):
     """A warning that says that parts of the model are missing or broken; foreign text inside."""
+
+    __slots__ = ()
+
+
+class Doubt(str):
+    """A warning that what is shown may not be what a program loads; foreign text inside."""
 
     __slots__ = ()
 

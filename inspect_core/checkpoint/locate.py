@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.checkpoint.byte_source import unreadable
-from inspect_core.checkpoint.damage import Damage
+from inspect_core.checkpoint.damage import Damage, Doubt
 from inspect_core.checkpoint.hub_cache import (
     cache_folder,
     find_snapshot,
@@ -195,7 +195,8 @@ def _warn_missing(files: Sequence[str]) -> list[str]:
 def _warn_others(others: Sequence[str]) -> list[str]:
     if not others:
         return []
-    return [f"the folder holds weights in another format too ({some_names(others)}): not shown"]
+    what = f"the folder holds weights in another format too ({some_names(others)}): not shown"
+    return [Doubt(what)]
 
 
 def some_names(names: Sequence[str], most: int = 3) -> str:

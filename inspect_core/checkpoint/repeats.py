@@ -1,6 +1,6 @@
 """A bound on values that are in a file once and in its tensors many times."""
 
-from inspect_core.checkpoint.contents import Contents
+from inspect_core.checkpoint.contents import Contents, LeftOut
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
@@ -35,9 +35,11 @@ def bound_repeats(headers: list[Contents]) -> list[Contents]:
 def _without(header: Contents, left_out: list[TensorInfo]) -> Contents:
     names = {tensor.name for tensor in left_out}
     told = [
-        f"{tensor.name}: it repeats its values to {tensor.nbytes:,} bytes" for tensor in left_out
+        LeftOut(tensor.name, f"it repeats its values to {tensor.nbytes:,} bytes")
+        for tensor in left_out
     ]
     count = "1 tensor is" if len(told) == 1 else f"{len(told):,} tensors are"
-    warnings = (f"{count} left out ({some_names(told)})", *header.warnings)
+    first = some_names([f"{name}: {reason}" for name, reason in told])
+    warnings = (f"{count} left out ({first})", *header.warnings)
     kept = [tensor for tensor in header.tensors if tensor.name not in names]
-    return header._replace(tensors=kept, warnings=warnings)
+    return header._replace(tensors=kept, warnings=warnings, left_out=(*header.left_out, *told))

@@ -4,10 +4,23 @@ import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isinf
 from typing import NoReturn
 
 _MOST_DIGITS = 20
 """Digits of the longest 64-bit number, sign included; more is never an honest size."""
+
+
+@dataclass(frozen=True, slots=True)
+class LongNumber:
+    """A number as it is written, where 64 bits cannot hold it.
+
+    Attributes:
+        text: the JSON of it.
+    """
+
+    text: str
 
 
 class JsonError(ValueError):
@@ -41,6 +54,11 @@ def parse_strict_with_floats(text: str) -> object:
 def parse_plain(text: str) -> object:
     """Parse JSON as everybody does, last key wins; only bombs are turned into JsonError."""
     return _guarded(_PLAIN, text)[0]
+
+
+def parse_exact(text: str) -> object:
+    """Parse as `parse_plain`, but a number beyond 64 bits stays as it is written: `LongNumber`."""
+    return _guarded(_EXACT, text)[0]
 
 
 @contextmanager
@@ -105,6 +123,15 @@ def _any_int(literal: str) -> int | float:
     return int(literal)
 
 
+def _exact_int(literal: str) -> int | LongNumber:
+    return LongNumber(literal) if len(literal) > _MOST_DIGITS else int(literal)
+
+
+def _exact_float(literal: str) -> float | LongNumber:
+    value = float(literal)
+    return LongNumber(literal) if isinf(value) else value
+
+
 _STRICT = json.JSONDecoder(
     object_pairs_hook=_without_duplicates,
     parse_float=_no_float,
@@ -113,3 +140,4 @@ _STRICT = json.JSONDecoder(
 )
 _WITH_FLOATS = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_int=_any_int)
 _PLAIN = json.JSONDecoder(parse_int=_any_int)
+_EXACT = json.JSONDecoder(parse_int=_exact_int, parse_float=_exact_float)

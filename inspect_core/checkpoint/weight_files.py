@@ -155,7 +155,9 @@ def _weights(naming: Naming, names: Iterable[str]) -> list[str]:
 def _choose_one(
     naming: Naming, indexes: list[str], weights: list[str]
 ) -> tuple[str | None, list[str]]:
-    """The first rule that fits wins."""
+    """The first rule that fits wins; transformers too takes the one file before the index."""
+    if naming.main and naming.main[0] in weights:
+        return None, [naming.main[0]]
     if naming.main_index in indexes:
         return naming.main_index, []
     main = [name for name in naming.main if name in weights]

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.control import Control, Progress
+from inspect_core.delta.batches import compare_batch
 from inspect_core.delta.collect import NOTHING, Collect
 from inspect_core.delta.heat import HeatGrid, MatrixView, Pooling, Window
 from inspect_core.delta.kernel import Chunk, HeatRequest, Kernel, Raw
@@ -94,6 +95,12 @@ class Comparer:
         control.report(Progress(0, len(pairs), "tensors", 0, total_bytes))
 
         def work(task: Sequence[_Piece]) -> list[tuple[_Piece, Summary, RowPart | None]]:
+            if not collect:
+                readers, sources = (self._model, self._reference), (model, reference)
+                batch = [pairs[piece.pair] for piece in task]
+                together = compare_batch(self._kernel, readers, sources, batch)
+                if together is not None:
+                    return [(*both, None) for both in zip(task, together, strict=True)]
             return [
                 (piece, *self._piece(model, reference, pairs[piece.pair], piece, collect))
                 for piece in task

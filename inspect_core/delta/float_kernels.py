@@ -13,11 +13,12 @@ the first, digits are lost, and the second look is taken.
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.delta.compiled import jit
 from inspect_core.delta.histogram import HISTOGRAM_SHIFT
 from inspect_core.delta.histogram_kernels import count_bins
 from inspect_core.delta.kernel import Raw
 from inspect_core.delta.row_kernels import add_piece, add_sizes, add_to_row, close_row
-from inspect_core.delta.widening import REASSOCIATE, jit, widen_brain, widen_half
+from inspect_core.delta.widening import REASSOCIATE, widen_brain, widen_half
 
 BLOCK = 4096
 """Values a block: the float32 buffers stay in the near caches; 16 bits count them."""
@@ -100,9 +101,9 @@ def _residual(a, b, slope):  # type: ignore[no-untyped-def]
 
 @jit()
 def _count_sizes(a, b, bins, histogram):  # type: ignore[no-untyped-def]
+    # A difference in float32 is rounded once, as one in float64 is on its way there.
     for i in range(a.size):
-        d = np.float64(a[i]) - np.float64(b[i])
-        bins[i] = np.float32(abs(d)).view(np.uint32) >> np.uint32(HISTOGRAM_SHIFT)
+        bins[i] = np.float32(abs(a[i] - b[i])).view(np.uint32) >> np.uint32(HISTOGRAM_SHIFT)
     count_bins(bins[: a.size], histogram)
 
 
@@ -196,7 +197,7 @@ def compare_halves(  # type: ignore[no-untyped-def]
         brain: whether they are BF16.
         counts: int64 `(len(COUNTS),)`, added to.
         sums: float64 `(len(SUMS),)`, added to.
-        histogram: int64, `histogram_kernels.empty_lanes`, added to, or empty.
+        histogram: uint32, `histogram_kernels.empty_lanes`, added to, or empty.
         row_length: values a row where the chunk holds whole rows, all of them where it is a
             piece of one; 0 where nobody asks for rows.
         whole: as in `row_kernels.row_raw`, and so on.
@@ -281,7 +282,7 @@ def compare_floats(
     dtype: str,
     counts: NDArray[np.int64],
     sums: NDArray[np.float64],
-    histogram: NDArray[np.int64],
+    histogram: NDArray[np.uint32],
     rows: Rows = NO_ROWS,
 ) -> bool:
     """Compare a chunk if it can be done here.

@@ -94,20 +94,22 @@ class CpuKernel:
         self, chunk: Chunk, histogram: bool, heat: HeatRequest | None
     ) -> tuple[Summary, HeatGrid | None]:
         """See `Kernel.compare`."""
-        from inspect_core.delta import float_kernels, kernels  # numba takes 0.3 s to import
+        from inspect_core.delta.float_kernels import compare_floats  # numba: 0.3 s to import
         from inspect_core.delta.histogram_kernels import joined
-        from inspect_core.delta.widening import BYTE_VALUES
+        from inspect_core.delta.kernels import compare_raw, empty_outputs
 
-        counts, sums, bins = kernels.empty_outputs(histogram)
+        counts, sums, bins = empty_outputs(histogram)
         if chunk.model_dtype == chunk.reference_dtype and heat is None:
             raws = chunk.model, chunk.reference
-            if float_kernels.compare_floats(*raws, chunk.model_dtype, counts, sums, bins):
+            if compare_floats(*raws, chunk.model_dtype, counts, sums, bins):
                 return Summary.of(counts, sums, joined(bins)), None
-            counts, sums, bins = kernels.empty_outputs(histogram)
+            counts, sums, bins = empty_outputs(histogram)
+        from inspect_core.delta.widening import BYTE_VALUES
+
         model, model_code, reference, reference_code = readable(chunk)
         side = chunk.narrow_side
         grid = None if heat is None else HeatGrid.zero(heat.pooling.rows, heat.pooling.columns)
-        kernels.compare_raw(
+        compare_raw(
             model,
             model_code,
             reference,

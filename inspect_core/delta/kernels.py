@@ -14,19 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.delta.compiled import jit
 from inspect_core.delta.histogram import HISTOGRAM_SHIFT
 from inspect_core.delta.histogram_kernels import count_bins, empty_lanes
 from inspect_core.delta.rounding_kernels import beyond_rounding, explained_losses
 from inspect_core.delta.summary import COUNTS, SUMS
-from inspect_core.delta.widening import (
-    F64,
-    I64,
-    REASSOCIATE,
-    U64,
-    jit,
-    subtract_int64,
-    widen,
-)
+from inspect_core.delta.widening import F64, I64, REASSOCIATE, U64, subtract_int64, widen
 
 BLOCK = 1536
 """Values a block: its float64 buffers and its raw bytes take 48 KiB of the nearest caches."""
@@ -191,7 +184,7 @@ def compare_raw(  # type: ignore[no-untyped-def]  # noqa: PLR0915 - one block, s
         float_format: that dtype as `FloatFormat.row`.
         counts: int64 `(len(COUNTS),)`, added to.
         sums: float64 `(len(SUMS),)`, added to.
-        histogram: int64, `histogram_kernels.empty_lanes`, added to, or empty.
+        histogram: uint32, `histogram_kernels.empty_lanes`, added to, or empty.
         first: flat index of the chunk's first value in the matrix of the heat grid.
         columns: columns of that matrix.
         matrix_rows: rows of that matrix.

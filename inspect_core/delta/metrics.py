@@ -78,12 +78,12 @@ METRICS: dict[str, Metric] = _keyed(
     Metric("sign_flips", "sign flips", lambda s: s.sign_flip_fraction, share=True),
     Metric("mean_abs_model", "mean |model|", lambda s: s.mean_abs_model),
     Metric("mean_abs_reference", "mean |reference|", lambda s: s.mean_abs_reference),
-    Metric("median_abs", "median |d|", lambda s: s.quantile(0.5), needs=_SIZES),
-    Metric("p90_abs", "90th percentile of |d|", lambda s: s.quantile(0.9), needs=_SIZES),
-    Metric("p99_abs", "99th percentile of |d|", lambda s: s.quantile(0.99), needs=_SIZES),
-    Metric("lorenz_area", "Lorenz area of |d|", lambda s: s.lorenz_area, needs=_SIZES),
+    Metric("median_abs", "median |d| (est.)", lambda s: s.quantile(0.5), needs=_SIZES),
+    Metric("p90_abs", "90th percentile |d| (est.)", lambda s: s.quantile(0.9), needs=_SIZES),
+    Metric("p99_abs", "99th percentile |d| (est.)", lambda s: s.quantile(0.99), needs=_SIZES),
+    Metric("lorenz_area", "Lorenz area of |d| (est.)", lambda s: s.lorenz_area, needs=_SIZES),
 )
-"""Metrics of a delta, the default first."""
+"""Metrics of a delta, the default first; those called (est.) are estimates from a histogram."""
 
 ORIGINALS: dict[str, Metric] = _keyed(
     Metric("l1", "induced 1-norm (original)", _induced_norm, needs=_COLUMNS),

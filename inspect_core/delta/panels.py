@@ -96,6 +96,7 @@ class Panels:
         energy: sum of d^2, the same.
         changed: positions where d is not 0, the same.
         nonfinite: positions where either side is NaN or infinite, the same.
+        moved: lines, and places of the lines, that hold a change, the same.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Panels:
         dtype = coarser([stored_dtype(tensor) for _, tensor in self._sides])
         self.noise = Noise(dtype, np.zeros(self.lines), np.zeros(self.length))
         self.energy, self.changed, self.nonfinite = 0.0, 0, 0
+        self.moved = np.zeros(self.lines, np.bool_), np.zeros(self.length, np.bool_)
 
     @property
     def nbytes(self) -> int:
@@ -136,7 +138,10 @@ class Panels:
             self.energy += float(np.vdot(panel, panel))
             moved = panel != 0.0
             self.changed += int(np.count_nonzero(moved))
-            self._add_noise(start, sides, moved.any(axis=1))
+            lines, places = self.moved
+            lines[start : start + len(panel)] = moved.any(axis=1)
+            places |= moved.any(axis=0)
+            self._add_noise(start, sides, lines[start : start + len(panel)])
             yield panel
 
     def again(self, control: Control) -> Iterator[Matrix]:

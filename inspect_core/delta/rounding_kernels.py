@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from inspect_core.delta.widening import REASSOCIATE, jit
+from inspect_core.delta.compiled import jit
+from inspect_core.delta.widening import REASSOCIATE
 
 _EXPONENT = np.int64(0x7FF0000000000000)
 _ONE_AND_A_HALF = np.int64(0x0008000000000000)
@@ -48,8 +49,11 @@ def explained_losses(a, b, narrow_side, float_format):  # type: ignore[no-untype
         x, y = wide[i], narrow[i]
         if x == y or (np.isfinite(x) and np.isfinite(y)):
             continue
-        too_large = np.isnan(x) or (saturates and abs(x) > float_format[2])
-        explained += y == rounded[i] or (np.isnan(y) and too_large)
+        if np.isnan(x):  # stays NaN; `_round` gives what is too large in its place
+            explained += np.isnan(y)
+        else:
+            too_large = saturates and abs(x) > float_format[2]
+            explained += y == rounded[i] or (np.isnan(y) and too_large)
     return explained
 
 

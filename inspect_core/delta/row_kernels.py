@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.delta.compiled import jit
 from inspect_core.delta.kernels import BLOCK
 from inspect_core.delta.summary import LEAST_SQUARE
-from inspect_core.delta.widening import I64, REASSOCIATE, U64, jit, subtract_int64, widen
+from inspect_core.delta.widening import I64, REASSOCIATE, U64, subtract_int64, widen
 
 ROW_SUMS = ("sq_model", "sq_reference", "dot", "residual", "sq_d")
 """What is kept of a row that is not complete yet."""

@@ -187,12 +187,12 @@ class PartsOfTensor:
 
     def __init__(self, with_columns: bool) -> None:
         self._with_columns = with_columns
-        self._summary = Summary()
+        self._summary: Summary | None = None
         self._rows: RowsOfTensor | None = None
 
     def add(self, shape: tuple[int, ...], summary: Summary, rows: RowPart | None) -> None:
         """Take what the next chunk of a tensor of a shape gave."""
-        self._summary = self._summary + summary
+        self._summary = summary if self._summary is None else self._summary + summary
         if rows is not None:
             self._rows = self._rows or RowsOfTensor(shape, self._with_columns)
             self._rows.add(rows)
@@ -200,4 +200,5 @@ class PartsOfTensor:
     @property
     def finished(self) -> Summary:
         """The summary of the tensor."""
-        return self._summary if self._rows is None else self._rows.finish(self._summary)
+        summary = self._summary or Summary()
+        return summary if self._rows is None else self._rows.finish(summary)

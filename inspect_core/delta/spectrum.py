@@ -31,6 +31,12 @@ TOP = 128
 NOISE_MARGIN = 1.1
 """By how much a noise level that was measured in the rest may be too low."""
 
+LEAST_BURIED = 0.05
+"""Share of the energy below the noise that hides some change where rounding swallowed some."""
+
+EXACT_TO, RANDOMISED_TO = 1e-9, 1e-6
+"""Share of the energy that the values may be off by."""
+
 MOSTLY_CHANGED = 0.9
 """Below this share of changed values rounding has swallowed part of the change itself."""
 
@@ -51,6 +57,8 @@ class Spectrum:
         noise_dtype: the dtype whose rounding is most of it.
         numerical: below this the computation itself cannot tell a value from zero.
         untold: why no rank can be told, or empty.
+        buried: whether a part of the change lies below the noise: more is in the values there
+            than rounding alone would leave.
     """
 
     values: NDArray[np.float64]
@@ -64,6 +72,7 @@ class Spectrum:
     noise_dtype: str
     numerical: float
     untold: str = ""
+    buried: bool = False
 
     @property
     def threshold(self) -> float:
@@ -85,14 +94,15 @@ class Spectrum:
 
     @property
     def rank_is_bound(self) -> bool:
-        """Whether there may be more values above the threshold than were computed."""
-        return not self.exact and self.above == len(self.values)
+        """Whether the rank may be more: by values not computed, or by change below the noise."""
+        return self.buried or (not self.exact and self.above == len(self.values))
 
     @property
     def effective_rank(self) -> float | None:
         """Exp of the entropy of s / sum(s), over the values above the threshold.
 
-        Roy and Vetterli 2007. None without a rank, or where not all those values are known.
+        Roy and Vetterli 2007. None without a rank, or where not all values of the change are
+        known: of a part of them it would be of something else than `stable_rank` is.
         """
         if self.rank is None or self.rank_is_bound:
             return None
@@ -104,7 +114,7 @@ class Spectrum:
 
     @property
     def stable_rank(self) -> float | None:
-        """||d||_F^2 / s_1^2, which noise hardly moves; None where d is zero."""
+        """||d||_F^2 / s_1^2, over all values; noise hardly moves it. None where d is zero."""
         top = float(self.values[0]) if self.values.size else 0.0
         return self.energy / (top * top) if top > 0.0 else None
 
@@ -212,6 +222,30 @@ def _roundings(values: Matrix, panels: Panels) -> float:
     return share
 
 
+def _is_buried(values: Matrix, threshold: float, panels: Panels, least: float) -> bool:
+    """Whether more change lies below the noise than rounding alone would leave there.
+
+    The noise of two roundings has so much energy; what is more, changed. Less says nothing where
+    many values did not change among those that did: there rounding has swallowed some change.
+
+    Args:
+        values: singular values that were found.
+        threshold: what is below it is taken for noise.
+        panels: read to their end.
+        least: share of the energy that the values themselves may be off by.
+    """
+    kept = values[values > threshold]
+    rest = panels.energy - float(np.vdot(kept, kept))
+    if not kept.size or not panels.noise.energy or rest <= least * panels.energy:
+        return False
+    free = (panels.lines - len(kept)) * (panels.length - len(kept)) / (panels.lines * panels.length)
+    if rest > NOISE_MARGIN * NOISE_MARGIN * panels.noise.energy * free:
+        return True
+    lines, places = (int(np.count_nonzero(moved)) for moved in panels.moved)
+    swallowed = panels.changed < MOSTLY_CHANGED * lines * places
+    return swallowed and rest > LEAST_BURIED * panels.energy
+
+
 def _spectrum(found: Found, panels: Panels, pair: Pair, view: MatrixView, exact: bool) -> Spectrum:
     sides = [pair.model, *([pair.reference] if pair.reference is not None else [])]
     noise = panels.noise.level
@@ -223,6 +257,8 @@ def _spectrum(found: Found, panels: Panels, pair: Pair, view: MatrixView, exact:
         untold = f"the rounding of {quantised[0]} is not known from its values"
     elif panels.changed and not np.any(found.values > max(noise, found.numerical)):
         untold = f"all of it is within the rounding noise of {panels.noise.dtype}"
+    least = EXACT_TO if exact else RANDOMISED_TO
+    threshold = max(noise, found.numerical)
     return Spectrum(
         values=found.values,
         exact=exact,
@@ -235,4 +271,5 @@ def _spectrum(found: Found, panels: Panels, pair: Pair, view: MatrixView, exact:
         noise_dtype=panels.noise.dtype,
         numerical=found.numerical,
         untold=untold,
+        buried=not untold and _is_buried(found.values, threshold, panels, least),
     )

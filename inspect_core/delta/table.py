@@ -8,6 +8,7 @@ import time
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ MOST_ROWS = 2000
 """Rows of one part: whoever takes it in should not notice."""
 
 NO_PARTS = PartRows()
+_COUNTS_OF, _SUMS_OF = attrgetter(*COUNTS), attrgetter(*SUMS)
 _CHANGED, _LEFT_OUT = COUNTS.index("changed"), COUNTS.index("left_out")
 _BEYOND, _ACROSS = COUNTS.index("beyond"), COUNTS.index("across")
 _DOT, _RESIDUAL, _MAX = SUMS.index("dot"), SUMS.index("residual"), SUMS.index("max_abs")
@@ -65,12 +67,8 @@ class SummaryRows:
             runs: their histograms, trimmed, where they themselves hold none any more.
         """
         return cls(
-            np.array([getattr(s, n) for s in summaries for n in COUNTS], np.int64).reshape(
-                len(summaries), len(COUNTS)
-            ),
-            np.array([getattr(s, n) for s in summaries for n in SUMS], np.float64).reshape(
-                len(summaries), len(SUMS)
-            ),
+            np.array(list(map(_COUNTS_OF, summaries)), np.int64).reshape(-1, len(COUNTS)),
+            np.array(list(map(_SUMS_OF, summaries)), np.float64).reshape(-1, len(SUMS)),
             np.array(apart or [False] * len(summaries), np.bool_),
             PartRows.of(summaries, runs),
         )

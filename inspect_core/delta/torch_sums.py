@@ -117,10 +117,11 @@ def _beyond(
     wide, narrow = values.whole_b, values.whole_a
     if side == "reference":
         wide, narrow = narrow, wide
-    too_large = torch.isnan(wide)
+    explained = narrow == _rounded(wide, form)
     if math.isfinite(form.overflow):
-        too_large |= wide.abs() > form.largest
-    explained = (narrow == _rounded(wide, form)) | (torch.isnan(narrow) & too_large)
+        explained |= torch.isnan(narrow) & (wide.abs() > form.largest)
+    # NaN stays NaN; `_rounded` gives what is too large in its place.
+    explained = torch.where(torch.isnan(wide), torch.isnan(narrow), explained)
     lost = (values.lost & (wide != narrow) & ~explained) & values.lost_changed
     return (gap != 0).sum() + lost.sum(), (gap * gap).sum()
 

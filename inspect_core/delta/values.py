@@ -1,12 +1,13 @@
 """Values as the kernels read them: the bytes of a file, and quantised blocks decoded."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import DTYPES, DType, TensorInfo
 from inspect_core.delta.kernel import Raw
 
@@ -68,12 +69,51 @@ class ValueReader:
         decode(raw, dtype, values.view(np.float32))
         return values[(start - first) * width : (stop - first) * width], dtype.decoded
 
+    def read_all(self, source: Readable, tensors: Sequence[TensorInfo]) -> Raw:
+        """Read whole tensors, one after the other; neighbours in a file in one go.
+
+        Args:
+            source: what holds the tensors.
+            tensors: of dtypes that are stored as they are.
+
+        Raises:
+            CheckpointError: the bytes cannot be read, or the file changed.
+        """
+        raw = self._buffer("raw", sum([tensor.nbytes for tensor in tensors]))
+        place = 0
+        for run in _runs(tensors) if isinstance(source, Checkpoint) else tensors:
+            stop = place + run.nbytes
+            if stop > place:
+                source.read_into(run, 0, raw[place:stop].data)
+            place = stop
+        return raw
+
     def _buffer(self, name: str, nbytes: int) -> Raw:
         held: Raw | None = getattr(self._local, name, None)
         if held is None or held.size < nbytes:
             held = self._allocate(max(nbytes, FEWEST_BYTES))
             setattr(self._local, name, held)
         return held[:nbytes]
+
+
+def _runs(tensors: Sequence[TensorInfo]) -> Iterator[TensorInfo]:
+    """The same bytes in fewer pieces: tensors that follow each other in a file as one."""
+    first: TensorInfo | None = None
+    stop = 0
+    for tensor in tensors:
+        plain = tensor.strides is None and not tensor.parts
+        if first is not None:
+            if plain and tensor.start == stop and tensor.shard == first.shard:
+                stop = tensor.stop
+                continue
+            yield first._replace(stop=stop)
+            first = None
+        if plain:
+            first, stop = tensor, tensor.stop
+        else:
+            yield tensor
+    if first is not None:
+        yield first._replace(stop=stop)
 
 
 def _plain(nbytes: int) -> Raw:

@@ -1,20 +1,9 @@
-"""Raw bytes to float64 in compiled code: the first step of every CPU kernel.
-
-numba keeps compiled code by the time of the file that it stands in: whoever changes this file,
-`histogram_kernels.py` or `rounding_kernels.py` alone touches `kernels.py`,
-`float_kernels.py` and `row_kernels.py` too, so that they are compiled anew.
-"""
-
-from typing import Any
+"""Raw bytes to float64 in compiled code: the first step of every CPU kernel."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inspect_core.delta.numba_config import ignore_config_file
-
-ignore_config_file()
-
-from numba import njit  # noqa: E402 - only now
+from inspect_core.delta.compiled import jit
 
 ZERO = 0
 """Code of a side that is absent: it reads as zeros."""
@@ -57,18 +46,6 @@ BYTE_VALUES = np.stack(
     [float8_table(4), float8_table(5), (_BYTE ^ 128) - 128.0, _BYTE + 0.0, _BYTE.astype(bool) + 0.0]
 )
 """Values of the dtypes of one byte, `F8_E4M3` to `BOOL` in the order of their codes."""
-
-
-def jit(**options: Any) -> Any:
-    """`numba.njit` without the GIL, and kept on disk."""
-
-    def compiled(function: Any) -> Any:
-        try:
-            return njit(nogil=True, cache=True, error_model="numpy", **options)(function)
-        except RuntimeError:  # nowhere to keep what is compiled: a read-only box without a home
-            return njit(nogil=True, error_model="numpy", **options)(function)
-
-    return compiled
 
 
 @jit()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from inspect_core.checkpoint import views
 from inspect_core.checkpoint.tensor_info import TensorInfo
-from inspect_core.pairing.facts import Facts
+from inspect_core.pairing.facts import CONV1D_FAMILIES, Facts
 from inspect_core.pairing.layouts import INWARD, Reading, reading
 from inspect_core.pairing.match import SAME_NAME, Match, Pair
 from inspect_core.pairing.names import pair_tensors
@@ -18,8 +18,14 @@ SPELLING = "other spelling"
 _SAID = frozenset({"", "fused", "experts in one"})
 """What lies in a tensor as the rule says already."""
 
-MOST_PARTS = 1 << 20
-"""Parts that the tensors of one side are taken apart into; the largest models have 100,000."""
+MOST_PARTS = 1 << 16
+"""Parts that the tensors of one side are taken apart into, beside `PARTS_A_NAME`; a megabyte of
+zeros can be half a million experts. The largest models have 70,000, and as many names opposite."""
+
+PARTS_A_NAME = 4
+"""Parts for each tensor of both sides."""
+
+TOO_MANY = "its experts are too many to be taken apart"
 
 MOST_NAMED = 3
 """Tensors that a reason names; of more it says how many."""
@@ -43,14 +49,13 @@ def pair_layouts(
     one, two = _Shelf(_readings(ours, facts, other)), _Shelf(_readings(theirs, other, facts))
     pairing = pair_tensors(one.parts, two.parts)
     partners = {match.name: match for match in pairing.matches if match.model is not None}
-    gguf = facts.gguf != other.gguf
     found: dict[str, tuple[Match, str]] = {}
     why = dict(one.why)
     lost = {read.info.name: read.unread for read in two.readings if read.unread} | two.why
     for read in one.readings:
         if read.info.name in why:
             continue
-        made = _matched(read, [partners[part.name] for part in read.parts], two, gguf)
+        made = _matched(read, [partners[part.name] for part in read.parts], two, (facts, other))
         if isinstance(made, str):
             if made:
                 why[read.info.name] = made
@@ -63,10 +68,10 @@ def _readings(tensors: Mapping[str, TensorInfo], facts: Facts, other: Facts) -> 
     """The readings of one side; whole tensors once there are more parts than any model has."""
     read = _reader(facts, other)
     found: list[Reading] = []
-    parts = 0
+    parts, most = 0, MOST_PARTS + PARTS_A_NAME * (len(facts.tensors) + len(other.tensors))
     for info in tensors.values():
-        few = parts < MOST_PARTS or len(info.shape) < 3
-        found.append(read(info) if few else Reading(info, (info,)))
+        few = len(info.shape) < 3 or parts + info.shape[0] <= most
+        found.append(read(info) if few else Reading(info, (info,), unread=TOO_MANY))
         parts += len(found[-1].parts)
     return found
 
@@ -110,10 +115,11 @@ class _Shelf:
 
 
 def _matched(
-    read: Reading, found: Sequence[Match], other: _Shelf, gguf: bool
+    read: Reading, found: Sequence[Match], other: _Shelf, facts: tuple[Facts, Facts]
 ) -> tuple[Match, str] | str:
     """The match of a reading and its rule; or why there is none, which may be nothing new."""
     info = read.info
+    gguf = facts[0].gguf != facts[1].gguf
     lone = [match for match in found if match.reference is None]
     if lone:
         if len(lone) == len(found):
@@ -129,7 +135,8 @@ def _matched(
     bad = next((match for match in found if match.status != "pair"), None)
     if bad is not None:
         if partner is not None and len(found) == 1 and len(owners[0].parts) == 1:
-            return Match(info, partner, bad.status, bad.reason), rule
+            alike = all(_is_plain(one) and not one.unlike for one in (read, owners[0]))
+            return Match(info, partner, bad.status, bad.reason, unlike=not alike), rule
         return f"{reason}: {bad.reason}"
     views_of = [match.reference for match in found if match.reference is not None]
     sides = _sides(read, views_of)
@@ -141,8 +148,34 @@ def _matched(
     unlike = read.unlike or next((owner.unlike for owner in owners if owner.unlike), "")
     several = () if partner is not None else names
     if unlike:
-        return Match(info, whole, "unsupported", unlike, None, several), rule
-    return Match(info, whole, "pair", reason, sides, several), rule
+        return Match(info, whole, "unsupported", unlike, None, several, unlike=True), rule
+    unsure = _unsure(read, owners, facts)
+    return Match(info, whole, "pair", reason, sides, several, doubt=unsure), rule
+
+
+def _unsure(read: Reading, owners: Sequence[Reading], facts: tuple[Facts, Facts]) -> str:
+    """What no shape proves: that a square matrix is stored the other way round on one side."""
+    inward = {INWARD in owner.how for owner in owners}
+    if inward == {INWARD in read.how} or not any(map(_is_square, (read, *owners))):
+        return ""
+    sides = ((read, facts[0]), (owners[0], facts[1]))
+    if len(owners) == 1 and all(_is_told(*side) for side in sides):
+        return ""
+    return "square: that one side stores it the other way round is not proven"
+
+
+def _is_square(read: Reading) -> bool:
+    shape = read.info.shape
+    return len(shape) > 1 and shape[-1] == shape[-2]
+
+
+def _is_told(read: Reading, facts: Facts) -> bool:
+    """Whether all that can tell how a `Conv1D` is stored says the same."""
+    if facts.gguf or len(read.info.shape) != 2:
+        return facts.gguf
+    inward = INWARD in read.how
+    named = facts.family in CONV1D_FAMILIES
+    return facts.shown_inward(read.info) == inward == named
 
 
 def _is_plain(read: Reading) -> bool:
@@ -150,7 +183,9 @@ def _is_plain(read: Reading) -> bool:
 
 
 def _renamed(read: Reading, owner: Reading, found: Match) -> tuple[Match, str]:
-    """Two tensors that differ in their names only: most of them, where there are many."""
+    """Two tensors that differ in their names at most: most of them, where there are many."""
+    if read.info.name == owner.info.name:
+        return Match(read.info, owner.info, found.status, found.reason), SAME_NAME
     ours, theirs = _module(read), _module(owner)
     reason = SPELLING if ours == theirs else f"{SPELLING}: {theirs} in the reference"
     if found.status != "pair":
@@ -194,7 +229,9 @@ def _rule(read: Reading, owners: Sequence[Reading], gguf: bool) -> str:
     other = owners[0]
     alike = len(owners) == 1 and len(other.parts) == len(read.parts)
     if alike and _upright(read.how) == _upright(other.how):
-        return SPELLING if read.how == other.how else TURNED
+        if read.how != other.how:
+            return TURNED
+        return SAME_NAME if read.info.name == other.info.name else SPELLING
     hows = {read.how, *(owner.how for owner in owners)}
     return EXPERTS if any(how.startswith("experts") for how in hows) else FUSED
 

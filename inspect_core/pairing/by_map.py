@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from inspect_core.checkpoint.tensor_info import TensorInfo
+from inspect_core.errors import UsageError
 from inspect_core.pairing.layer_map import LayerMap
 from inspect_core.pairing.match import Match
 from inspect_core.pairing.names import judged
@@ -13,6 +14,9 @@ Found = tuple[dict[str, tuple[Match, str]], dict[str, str], dict[str, str], tupl
 reference, stay alone; warnings."""
 
 
+DIRECTION = "match is tried on the model's names, and to is what the base calls them"
+
+
 def pair_by_map(
     ours: Mapping[str, TensorInfo], theirs: Mapping[str, TensorInfo], layer_map: LayerMap
 ) -> Found:
@@ -21,6 +25,9 @@ def pair_by_map(
     A name that the map gives and the reference lacks is also looked for with a layer norm's
     old names. Two tensors that the map gives one partner are left alone, both: one of them
     would be wrong. So is a tensor for which the map names nothing that is there.
+
+    Raises:
+        UsageError: no rule fits any name of the model.
     """
     tables = layer_map.tables
     renewed: dict[str, TensorInfo] = {}
@@ -45,6 +52,9 @@ def pair_by_map(
             lost = lost or f"the map's rule {at} gives '{given}', which the reference lacks"
         if lost:
             why[name] = lost
+    if ours and layer_map.rules and not used:
+        raise UsageError("no rule of this map fits a tensor of the model", where=layer_map.title,
+                         hint=DIRECTION)  # fmt: skip
     found: dict[str, tuple[Match, str]] = {}
     alone: dict[str, str] = {}
     rule_name = f"map {layer_map.title}"
@@ -59,7 +69,7 @@ def pair_by_map(
         found[name] = judged(ours[name], other, f"{rule_name}, rule {at}"), rule_name
     silent = [at for at in range(1, len(layer_map.rules) + 1) if at not in used]
     warnings = tuple(
-        f"{layer_map.title}: rule {at} fits no tensor: {layer_map.rules[at - 1].match}"
+        f"{layer_map.title}: rule {at} fits no tensor of the model: {layer_map.rules[at - 1].match}"
         for at in silent
     )
     return found, why, alone, warnings

@@ -32,6 +32,9 @@ def pair_checkpoints(
         model: the model.
         reference: what it is compared with.
         layer_map: what the user says about names, if anything.
+
+    Raises:
+        UsageError: no rule of the map fits any name of the model.
     """
     board = _Board(model.tensors, reference.tensors)
     facts = Facts.of(model), Facts.of(reference)
@@ -63,8 +66,11 @@ def _turned(facts: tuple[Facts, Facts]) -> Callable[[TensorInfo], bool] | None:
 
     Square ones among them have equal names and shapes: they must not be paired as they are.
     """
+    if facts[0].gguf or facts[1].gguf:
+        return None
     one, other = facts[0].conv1d, facts[1].conv1d
-    if one is None or other is None or one == other or facts[0].gguf or facts[1].gguf:
+    odd = facts[0].contradicted != facts[1].contradicted
+    if not odd and (one is None or other is None or one == other):
         return None
     return lambda info: info.name.rpartition(".")[0].rpartition(".")[2] in CONV1D
 

@@ -1,6 +1,6 @@
 """What a config or a GGUF file says of how its tensors are laid out: sizes and the family."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,9 @@ MOST = 1 << 24
 CONV1D = frozenset({"c_attn", "c_proj", "c_fc", "q_attn"})
 """Modules that GPT-2 has as `Conv1D`, which stores `[in, out]`, and others as `Linear`."""
 
-_CONV1D_FAMILIES = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transformer"})
+CONV1D_FAMILIES = frozenset({"gpt2", "openai-gpt", "imagegpt", "decision_transformer"})
+"""Families that have them as `Conv1D`."""
+
 _INNER = ("text_config", "llm_config", "language_config")
 
 
@@ -75,23 +77,58 @@ class Facts:
         found = self._size("head_dim", gguf="attention.key_length")
         if found or not self.heads:
             return found
-        width = self._size("hidden_size", "n_embd", "d_model", gguf="embedding_length")
+        width = self.width
         return width // self.heads if width and width % self.heads == 0 else None
+
+    @cached_property
+    def width(self) -> int | None:
+        """Size of the vectors between its layers."""
+        return self._size("hidden_size", "n_embd", "d_model", gguf="embedding_length")
 
     @cached_property
     def conv1d(self) -> bool | None:
         """Whether modules of `CONV1D` are stored `[in, out]`; None where nothing tells.
 
-        A witness is a `c_attn`, whose longer side holds queries, keys and values.
+        A witness is a `c_attn`, whose longer side holds queries, keys and values. All of them
+        must agree, and with the config's family.
         """
         if self.gguf:
             return False
+        said = {inward for shown in self._witnesses.values() for inward, _ in shown}
+        if self.family in CONV1D_FAMILIES:
+            return None if False in said else True
+        return said.pop() if len(said) == 1 else None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether witnesses speak against each other, or against the config."""
+        return self.conv1d is None and bool(self._witnesses)
+
+    def inward(self, info: TensorInfo) -> bool | None:
+        """Whether the weight of one of those modules is; None where nothing tells.
+
+        Of a square one only the config or a witness of its own block tells: its shape is the
+        same either way.
+        """
+        square = info.shape[0] == info.shape[-1]
+        told = self.gguf or self.family in CONV1D_FAMILIES or _block(info.name) in self._witnesses
+        return self.conv1d if told or not square else None
+
+    def shown_inward(self, info: TensorInfo) -> bool | None:
+        """What the one witness of a square weight's own block and size says; None without."""
+        shown = self._witnesses.get(_block(info.name), frozenset())
+        return next((way for way in (False, True) if shown == {(way, info.shape[0])}), None)
+
+    @cached_property
+    def _witnesses(self) -> Mapping[str, Set[tuple[bool, int]]]:
+        """Blocks with a `c_attn`: whether it is stored `[in, out]`, and how wide the block is."""
+        found: dict[str, set[tuple[bool, int]]] = {}
         for name, info in self.tensors.items():
-            if name.endswith("c_attn.weight") and len(info.shape) == 2:
+            if name.endswith(".c_attn.weight") and len(info.shape) == 2 and (at := _block(name)):
                 first, second = info.shape
                 if first == 3 * second or second == 3 * first:
-                    return second > first
-        return True if self.family in _CONV1D_FAMILIES else None
+                    found.setdefault(at, set()).add((second > first, min(first, second)))
+        return found
 
     @property
     def one_key_head(self) -> bool:
@@ -120,3 +157,9 @@ class Facts:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MOST:
             return None
         return value
+
+
+def _block(name: str) -> str:
+    """The block of a module's weight: `h.0` of `h.0.attn.c_proj.weight`."""
+    parts = name.rsplit(".", 3)
+    return parts[0] if len(parts) == 4 else ""

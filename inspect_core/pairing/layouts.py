@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from inspect_core.checkpoint import views
 from inspect_core.checkpoint.tensor_info import TensorInfo
+from inspect_core.pairing.expert_families import stored_inward
 from inspect_core.pairing.facts import CONV1D, Facts
 from inspect_core.pairing.spelling import spelled
 
@@ -20,6 +21,8 @@ MOST_EXPERTS = 4096
 
 INWARD = "stored [in, out]"
 """How a matrix lies that others store `[out, in]`."""
+
+UNTOLD = "ambiguous: square, and nothing tells which way it is stored"
 
 QKV = ("q_proj", "k_proj", "v_proj")
 HALVES = ("gate_proj", "up_proj")
@@ -36,9 +39,6 @@ _SHUFFLED = frozenset({"codegen", "gpt_bigcode"})
 _HALVED = frozenset({"gate_up_proj", "w12"})
 _TAKEN_APART = _STACKED | _HALVED | CONV1D | {"query_key_value"}
 _EXPERTS = re.compile(r"(.+\.experts)\.(gate_up_proj|gate_proj|up_proj|down_proj)(?:\.weight)?")
-_TURNED_EXPERTS = frozenset({"llama4", "llama4_text", "gpt_oss"})
-"""Families that store the matrix of an expert `[in, out]`."""
-
 _INTERLEAVED_EXPERTS = frozenset({"gpt_oss"})
 """Families where rows of `gate_proj` and `up_proj` alternate."""
 
@@ -81,24 +81,35 @@ def reading(info: TensorInfo, facts: Facts, other: Facts) -> Reading:
         return Reading(info, (_called(info, key),))
     how = ""
     whole: TensorInfo | None = info
-    if module in CONV1D and len(info.shape) == 2 and leaf == "weight" and facts.conv1d:
-        whole, how = views.transposed(info), INWARD
+    if module in CONV1D and len(info.shape) == 2 and leaf == "weight":
+        inward = _inward(info, facts, other)
+        if inward is None:
+            return Reading(info, (), unread=UNTOLD)
+        if inward:
+            whole, how = views.transposed(info), INWARD
     if whole is None:
         return Reading(info, (), unread="its blocks cannot be read the other way round")
     if leaf in ("in_proj_weight", "in_proj_bias"):  # of nn.MultiheadAttention
-        above, module, leaf = path, "qkv_proj", leaf.removeprefix("in_proj_")
+        above, module, leaf = path, "in_proj", leaf.removeprefix("in_proj_")
     if leaf not in ("weight", "bias") or len(info.shape) not in (1, 2):
         return Reading(info, (info._replace(name=key),))
     above = f"{above}." if above else ""
-    if module == "query_key_value" or (module in _STACKED and module != "c_attn"):
-        return _projections(whole, info, (above, leaf), module, (facts, other))
-    if module == "c_attn":
+    if module in _STACKED or module in ("query_key_value", "in_proj"):
         return _projections(whole, info, (above, leaf), module, (facts, other), how)
     if module in _HALVED and whole.shape[0] % 2 == 0:
         half = whole.shape[0] // 2
         cut = (views.rows(whole, 0, half), views.rows(whole, half, 2 * half))
         return _named(info, [(f"{above}{n}.{leaf}", v) for n, v in zip(HALVES, cut, strict=True)])
     return Reading(info, (whole._replace(name=key),), how)
+
+
+def _inward(info: TensorInfo, facts: Facts, other: Facts) -> bool | None:
+    """Whether a weight is stored `[in, out]`; None where it should be known and is not."""
+    if facts.conv1d == other.conv1d and facts.contradicted == other.contradicted:
+        return facts.conv1d is True
+    if info.shape[0] != info.shape[1]:
+        return facts.conv1d is True
+    return facts.inward(info)
 
 
 def _called(info: TensorInfo, name: str) -> TensorInfo:
@@ -126,17 +137,29 @@ def _projections(
         pieces: _Pieces = list(zip(QKV, cut, strict=True))
         fused = "fused head by head"
     else:
-        stacked = module != "query_key_value" and not any(one.family in _SHUFFLED for one in facts)
-        stacked = stacked or any(one.one_key_head for one in facts)
-        sizes = _sizes(whole, facts) if stacked else None
+        sizes = _sizes(whole, facts) if _is_stacked(module, facts) else None
         if sizes is None:
-            what = "no config says how its queries, keys and values are fused"
+            what = "ambiguous: no config says how its queries, keys and values are fused"
             return Reading(info, (whole._replace(name=spelled(info.name)),), how, what)
         ends = (0, sizes[0], sizes[0] + sizes[1], sum(sizes))
         cut = tuple(views.rows(whole, *ends[at : at + 2]) for at in range(3))
         pieces, fused = list(zip(QKV, cut, strict=True)), "fused"
     named = [(f"{above}{part}.{leaf}", view) for part, view in pieces]
     return _named(info, named, f"{fused}, {how}" if how else fused)
+
+
+def _is_stacked(module: str, facts: tuple[Facts, Facts]) -> bool:
+    """Whether all queries come first, then all keys, then all values.
+
+    No shape tells: heads may as well lie one after the other. So the family must be known, but
+    for what is always stored in this way.
+    """
+    if module == "in_proj" or facts[0].gguf or any(one.one_key_head for one in facts):
+        return True
+    if module == "query_key_value" or any(one.family in _SHUFFLED for one in facts):
+        return False
+    told = any(one.family for one in facts) if module == "c_attn" else bool(facts[0].family)
+    return told and facts[0].family not in _BY_HEAD
 
 
 def _by_head(whole: TensorInfo, facts: tuple[Facts, Facts]) -> tuple[TensorInfo | None, ...] | None:
@@ -195,10 +218,10 @@ def _experts(info: TensorInfo, path: str, module: str, facts: tuple[Facts, Facts
         return Reading(info, (info._replace(name=f"{path}.{module}.weight"),))
     own = facts[0]
     key = info._replace(name=f"{path}.{module}.weight")
-    if not own.family and info.shape[1] == info.shape[2]:
+    turned = stored_inward(info, module, facts)
+    if turned is None:
         what = "its matrices are square, and no config says which way they are stored"
         return Reading(info, (key,), unread=what)
-    turned = own.family in _TURNED_EXPERTS
     alternate = own.family in _INTERLEAVED_EXPERTS
     whole = views.transposed(info) if turned else info
     if module == "gate_up_proj" and whole and whole.shape[1] % 2:

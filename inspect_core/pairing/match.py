@@ -44,6 +44,10 @@ class Match:
         sides: the parts of both that are compared; None where that is all of them.
         partners: names of the reference's tensors that `reference` is made of, where it is
             made of several; empty otherwise.
+        unlike: its values lie or mean otherwise on the two sides, and are not compared: equal
+            bits say nothing.
+        doubt: what a pair rests on that its shapes do not prove; empty where they do, or where
+            both have one name.
     """
 
     model: TensorInfo | None
@@ -52,6 +56,8 @@ class Match:
     reason: str
     sides: Pair | None = None
     partners: tuple[str, ...] = ()
+    unlike: bool = False
+    doubt: str = ""
 
     @property
     def name(self) -> str:
@@ -59,6 +65,13 @@ class Match:
         info = self.model or self.reference
         assert info is not None
         return info.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What patterns may fit: its name in the model, and that of each partner."""
+        if self.model is None or self.reference is None:
+            return (self.name,)
+        return (self.model.name, *(self.partners or (self.reference.name,)))
 
     @property
     def pair(self) -> Pair | None:

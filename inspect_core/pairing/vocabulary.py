@@ -6,14 +6,14 @@ from inspect_core.pairing.match import Match, Pair
 
 RULE = "first rows of a vocabulary"
 
-_ENDS = (
-    "embeddings", "embedding", "embed", "embd", "embed_tokens", "embed_positions", "embed_out",
-    "lm_head",
-)  # fmt: skip
-"""How the module of an embedding or of a head is called, at the end."""
+_NAMES = frozenset({
+    "embed_tokens", "word_embeddings", "wte", "shared", "tok_embeddings", "token_embd", "lm_head",
+    "embed_out", "token_type_embeddings",
+})  # fmt: skip
+"""How the module of an embedding of tokens or of a head over them is called, in full; types of
+tokens are a vocabulary too. Positions, times and patches are not."""
 
-_NAMES = frozenset({"wte", "wpe", "shared"})
-"""The same, in full."""
+_HEADS = frozenset({"lm_head", "embed_out"})
 
 _OTHERS = ("predictions.decoder.weight", "predictions.decoder.bias", "predictions.bias")
 """BERT's head."""
@@ -40,14 +40,12 @@ def first_rows(match: Match) -> Match | None:
 
 
 def _is_vocabulary(info: TensorInfo) -> bool:
-    """Whether the first dimension is the vocabulary (or the positions), as the name says."""
+    """Whether the first dimension is the vocabulary, as the name says."""
     name = info.name
-    if name.endswith(_OTHERS) or name in ("output.weight", "output.bias"):  # the latter: GGUF's
+    if name.endswith(_OTHERS) or name in ("output.weight", "output.bias"):  # GGUF's, Meta's
         return len(info.shape) in (1, 2)
     path, _, leaf = name.rpartition(".")
     module = path.rpartition(".")[2]
     if len(info.shape) == 1:
-        return leaf == "bias" and module in ("lm_head", "embed_out")
-    return (
-        len(info.shape) == 2 and leaf == "weight" and (module.endswith(_ENDS) or module in _NAMES)
-    )
+        return leaf == "bias" and module in _HEADS
+    return len(info.shape) == 2 and leaf == "weight" and module in _NAMES

@@ -6,99 +6,26 @@ names are not read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from inspect_core.checkpoint import Checkpoint, open_checkpoint
 from inspect_core.control import Control
 from inspect_core.errors import UsageError
 from inspect_core.pairing import LayerMap, Match, Pair, pair_checkpoints
+from inspect_core.pairing.coverage import compared_whole
+from inspect_core.results.audited import Audit, AuditedTensor, Expected, Verdict
 from inspect_core.results.comparison import Side, Uri
 from inspect_core.structure.patterns import fitting
+from inspect_core.text import clean
 
 if TYPE_CHECKING:
     from inspect_core.delta.summary import Summary
 
-Expected = Literal["frozen", "trained"]
-Verdict = Literal["identical", "rounded", "changed", "unproven"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
-"""Same bits; other bits that rounding to the narrower dtype explains (asked for, or expected to
-train); more than that; nothing can be said."""
+NO_DTYPE = "?"
+"""The dtype of what cannot be described."""
 
 ZEROS_ONLY = "equal values in other bits, such as 0.0 and -0.0"
-
-
-@dataclass(frozen=True, slots=True)
-class AuditedTensor:
-    """One tensor that a pattern names, and what was found.
-
-    Attributes:
-        name: exact name in the model; of a removed tensor, in the reference.
-        reference_name: exact name in the reference; None where there is no partner.
-        expected: what it should have been.
-        verdict: what it is.
-        reason: why nothing can be said, or what else to know; foreign text inside.
-        dtype: in the model; of a removed tensor, in the reference.
-        reference_dtype: in the reference; None where there is no partner.
-        numel: values of it.
-        changed: positions whose values differ; None where they were not compared.
-        beyond: those of them that rounding to the narrower dtype does not explain.
-        rel_l2: norm of the difference over that of the reference; None where undefined.
-        max_abs: largest difference; None where undefined.
-    """
-
-    name: str
-    reference_name: str | None
-    expected: Expected
-    verdict: Verdict
-    reason: str
-    dtype: str
-    reference_dtype: str | None
-    numel: int
-    changed: int | None = None
-    beyond: int | None = None
-    rel_l2: float | None = None
-    max_abs: float | None = None
-
-    @property
-    def as_expected(self) -> bool | None:
-        """Whether it is what it should be; None where nothing can be said."""
-        if self.verdict == "unproven":
-            return None
-        return (self.verdict == "changed") == (self.expected == "trained")
-
-
-@dataclass(frozen=True, slots=True)
-class Audit:
-    """What an audit found.
-
-    Attributes:
-        model: the new one.
-        reference: the base.
-        rounding: whether frozen tensors may differ by rounding.
-        tensors: those that the patterns name: what is not as expected, the most changed first;
-            then what could not be proven; then the others; each in the model's order.
-    """
-
-    model: Side
-    reference: Side
-    rounding: bool
-    tensors: tuple[AuditedTensor, ...]
-
-    @property
-    def broken(self) -> list[AuditedTensor]:
-        """Those that are not what they should be."""
-        return [tensor for tensor in self.tensors if tensor.as_expected is False]
-
-    @property
-    def unproven(self) -> list[AuditedTensor]:
-        """Those of which nothing can be said."""
-        return [tensor for tensor in self.tensors if tensor.as_expected is None]
-
-    @property
-    def held(self) -> bool:
-        """Whether every tensor is proven to be what it should be."""
-        return all(tensor.as_expected for tensor in self.tensors)
 
 
 def audit(
@@ -116,8 +43,8 @@ def audit(
     Args:
         base_uri: the old one; see `open_checkpoint`.
         model_uri: the new one.
-        frozen: shell patterns of names, of tensors or of modules on the way to them, that must
-            be bit-identical.
+        frozen: shell patterns of names, of tensors or of modules on the way to them, in the
+            model or in the base, that must be bit-identical.
         trained: patterns of what must have moved by more than rounding.
         rounding: frozen tensors of two dtypes may also differ by what rounding to the narrower
             of them explains, and those of one dtype by what compares as equal.
@@ -134,24 +61,56 @@ def audit(
         raise UsageError("nothing to prove", hint="name what should be frozen, or trained")
     with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
         matches = pair_checkpoints(model, reference, layer_map).matches
-        expected = _expected(matches, frozen, trained)
-        found = _judged(model, reference, expected, rounding, control)
+        lost = _left_out(model, reference, matches)
+        expected = _expected(matches, lost, frozen, trained)
+        found = _judged(model, reference, matches, expected, rounding, control)
         model.check_unchanged()
         reference.check_unchanged()
-        return Audit(Side.of(model), Side.of(reference), rounding, tuple(sorted(found, key=_rank)))
+        tensors = tuple(sorted(found, key=_rank))
+        doubts = _doubts(model, reference)
+        return Audit(Side.of(model), Side.of(reference), rounding, tensors, doubts)
+
+
+def _doubts(model: Checkpoint, reference: Checkpoint) -> tuple[str, ...]:
+    """Why what was opened may not be all that is loaded, once for both where it is the same."""
+    sides = {"base": reference, "model": model}
+    return tuple(
+        f"{name}: {line}" for name, side in sides.items() for line in (*side.damage, *side.doubts)
+    )
+
+
+def _left_out(
+    model: Checkpoint, reference: Checkpoint, matches: Iterable[Match]
+) -> list[AuditedTensor]:
+    """Tensors that are in the files and cannot be described, where no match has their name."""
+    named = {name for match in matches for name in match.names}
+    found: dict[str, AuditedTensor] = {}
+    for side, checkpoint in (("model", model), ("base", reference)):
+        for name, reason in checkpoint.left_out:
+            why = f"not read in the {side}: {clean(reason, 200)}"
+            if name not in named:
+                nothing = AuditedTensor(name, None, "frozen", "unproven", why, NO_DTYPE, None, 0)
+                found.setdefault(name, nothing)
+    return list(found.values())
+
+
+_Named = Match | AuditedTensor
 
 
 def _expected(
-    matches: Iterable[Match], frozen: Sequence[str], trained: Sequence[str]
-) -> list[tuple[Match, Expected]]:
-    """The matches that a pattern names, and what each of them should be."""
-    found: dict[int, tuple[Match, Expected]] = {}
+    matches: Sequence[Match],
+    lost: Sequence[AuditedTensor],
+    frozen: Sequence[str],
+    trained: Sequence[str],
+) -> list[tuple[_Named, Expected]]:
+    """The tensors that a pattern names, and what each of them should be."""
+    found: dict[int, tuple[_Named, Expected]] = {}
     wanted: tuple[tuple[Expected, Sequence[str]], ...] = (("frozen", frozen), ("trained", trained))
-    listed = list(matches)
+    listed: list[_Named] = [*matches, *lost]
     for state, patterns in wanted:
         for pattern in patterns:
             fits = fitting(pattern)
-            at = [number for number, match in enumerate(listed) if fits(match.name)]
+            at = [number for number, one in enumerate(listed) if any(map(fits, _names(one)))]
             if not at:
                 raise UsageError("no tensor of the two fits this pattern", where=pattern)
             for number in at:
@@ -161,53 +120,59 @@ def _expected(
     return [found[number] for number in sorted(found)]
 
 
+def _names(one: _Named) -> tuple[str, ...]:
+    return one.names if isinstance(one, Match) else (one.name,)
+
+
 def _judged(
     model: Checkpoint,
     reference: Checkpoint,
-    expected: list[tuple[Match, Expected]],
+    matches: Sequence[Match],
+    expected: Sequence[tuple[_Named, Expected]],
     rounding: bool,
     control: Control,
 ) -> list[AuditedTensor]:
     """Compare bits where that decides, and values where it does not."""
     from inspect_core.delta.bits import same_bits
 
+    whole = {
+        id(match): match.pair
+        for match, all_of_it in zip(
+            matches, compared_whole(matches, reference.tensors), strict=True
+        )
+        if all_of_it and not match.doubt
+    }
+    wanted = {number: one for number, (one, _) in enumerate(expected) if isinstance(one, Match)}
     bitwise = {
         number: pair
-        for number, (match, _) in enumerate(expected)
-        if (pair := _bits_of(match)) is not None
+        for number, match in wanted.items()
+        if (pair := _bits_of(match, whole.get(id(match)))) is not None
     }
     same = same_bits(model, reference, list(bitwise.values()), control)
     identical = {number for number, equal in zip(bitwise, same, strict=True) if equal}
     pairs = {
         number: pair
-        for number, (match, _) in enumerate(expected)
-        if number not in identical and (pair := match.pair) is not None and _is_whole(match, pair)
+        for number, match in wanted.items()
+        if number not in identical and (pair := whole.get(id(match))) is not None
     }
     summaries = _summaries(model, reference, pairs, control)
     return [
-        _tensor(
-            match, state, number in identical, number in bitwise, summaries.get(number), rounding
-        )
-        for number, (match, state) in enumerate(expected)
+        _tensor(one, state, number in identical, number in bitwise, summaries.get(number), rounding)
+        if isinstance(one, Match)
+        else replace(one, expected=state)
+        for number, (one, state) in enumerate(expected)
     ]
 
 
-def _bits_of(match: Match) -> Pair | None:
+def _bits_of(match: Match, whole: Pair | None) -> Pair | None:
     """What to compare bit by bit: two tensors of one dtype and shape, comparable or not."""
     model, reference = match.model, match.reference
     if model is None or reference is None or model.dtype != reference.dtype:
         return None
     if match.status == "pair":
-        pair = match.pair
-        whole = pair is not None and _is_whole(match, pair)
-        return pair if whole else None
-    return Pair(model, reference) if model.shape == reference.shape else None
-
-
-def _is_whole(match: Match, pair: "Pair") -> bool:
-    """Whether a pair holds all of both tensors: leading rows prove nothing of the others."""
-    assert match.model is not None
-    return pair.model.numel == match.model.numel
+        return whole
+    alike = match.status == "unsupported" and not match.unlike and model.shape == reference.shape
+    return Pair(model, reference) if alike else None
 
 
 def _summaries(
@@ -256,7 +221,8 @@ def _numbers(summary: "Summary | None") -> dict[str, Any]:
     if summary is None:
         return {}
     numbers = {"changed": summary.changed, "beyond": summary.beyond}
-    return {**numbers, "rel_l2": summary.rel_l2, "max_abs": summary.largest}
+    sizes = {"rel_l2": summary.rel_l2, "max_abs": summary.largest}
+    return {**numbers, **sizes, "nonfinite": summary.left_out}
 
 
 def _verdict(
@@ -276,12 +242,20 @@ def _verdict(
     explained = summary.beyond == 0
     if explained and (rounding or expected == "trained"):
         return "rounded", _rounding_of(match, summary)
-    return "changed", _rounding_of(match, summary) if explained else ""
+    return "changed", _rounding_of(match, summary) if explained else _uncounted(summary)
+
+
+def _uncounted(summary: "Summary") -> str:
+    """What of a change no number shows."""
+    if not summary.left_out:
+        return ""
+    held = "1 position holds" if summary.left_out == 1 else f"{summary.left_out:,} positions hold"
+    return f"{held} NaN or infinity"
 
 
 def _why_unproven(match: Match) -> str:
     if match.status == "pair":
-        return "only a part of it has a partner"
+        return match.doubt or "only a part of it has a partner"
     return match.reason
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.control import Control
 from inspect_core.delta.collect import NOTHING, Collect
 from inspect_core.pairing import LayerMap, Match, pair_checkpoints
@@ -68,6 +69,9 @@ class Comparison:
         files: what differs beside the weights: configs, tokenizer, chat template; nothing
             where only some tensors were asked for.
         collected: what the table has beside the sums.
+        made: when it was saved, where it was read from a saved result; empty otherwise. In UTC,
+            and safe to show.
+        unread: names of tensors that were asked for, are in a file and cannot be described.
     """
 
     model: Side
@@ -78,6 +82,8 @@ class Comparison:
     table: "SummaryTable"
     files: tuple[FileDifference, ...] = ()
     collected: Collect = NOTHING
+    made: str = ""
+    unread: tuple[str, ...] = ()
 
     def summary(self, index: int) -> "Summary | None":
         """The sums of one match; None if it was not compared."""
@@ -109,7 +115,7 @@ def compare(
     *,
     device: str = "cpu",
     control: Control | None = None,
-    keep: Callable[[str], bool] | None = None,
+    keep: Callable[[Match], bool] | None = None,
     collect: Collect = NOTHING,
     layer_map: LayerMap | None = None,
 ) -> Comparison:
@@ -120,7 +126,7 @@ def compare(
         model_uri: the new one.
         device: where to compare.
         control: takes progress, and can cancel.
-        keep: which tensors to compare, by `TensorReport.name`; None for all.
+        keep: which tensors to compare; None for all.
         collect: what is found beside the sums, for metrics that need it.
         layer_map: what the user says of the model's names in the reference.
     """
@@ -135,7 +141,7 @@ def compare(
     with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
         pairing = pair_checkpoints(model, reference, layer_map)
         matches = pairing.matches
-        kept = [at for at, match in enumerate(matches) if keep is None or keep(match.name)]
+        kept = [at for at, match in enumerate(matches) if keep is None or keep(match)]
         wanted = [(at, pair) for at in kept if (pair := matches[at].pair) is not None]
         table = SummaryTable(len(matches))
         for indices, rows in sweep_parts(comparer, model, reference, wanted, control, collect):
@@ -146,9 +152,24 @@ def compare(
     folders = (reference.folder, model.folder) if keep is None else (None, None)
     files = side_file_differences(*folders)
     said = tuple(clean(warning, 400) for warning in pairing.warnings)
-    base = Side.of(reference)
-    sides = Side.of(model), replace(base, warnings=(*base.warnings, *said))
-    return Comparison(*sides, matches, pairing.rules, kept, table, files, collect)
+    ours = Side.of(model)  # a map speaks of the model's names
+    sides = replace(ours, warnings=(*ours.warnings, *said)), Side.of(reference)
+    unread = _unread(model, reference, keep)
+    found = Comparison(*sides, matches, pairing.rules, kept, table, files, collect)
+    return replace(found, unread=unread)
+
+
+def _unread(
+    model: Checkpoint, reference: Checkpoint, keep: Callable[[Match], bool] | None
+) -> tuple[str, ...]:
+    """What was asked for and left out of either side, once for each name."""
+    names = dict.fromkeys([one.name for side in (model, reference) for one in side.left_out])
+    # Nothing but their names is known.
+    return tuple(name for name in names if keep is None or keep(_named(name)))
+
+
+def _named(name: str) -> Match:
+    return Match(TensorInfo(name, "U8", (), -1, 0, 0), None, "added", "")
 
 
 @cache

@@ -4,10 +4,9 @@ JSON has names exactly as they are, in ASCII. The others are looked at in termin
 and browsers, which obey what strangers wrote: there a name is made safe first.
 """
 
-import csv
-import io
 import json
 import math
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Literal
@@ -18,8 +17,11 @@ from inspect_core.text import clean
 
 Format = Literal["json", "csv", "tsv", "md"]
 
-_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20'")
-"""What makes a spreadsheet take a text for a formula; and the mark that is put before it."""
+_FORMULA = frozenset("=+-@|")
+"""What makes a spreadsheet take a text for a formula, in any width."""
+
+_BEFORE = ' ;,"'
+"""What a spreadsheet may take away before it: blanks, and what separates cells elsewhere."""
 
 _MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~&#"})
 
@@ -29,10 +31,12 @@ def to_json(report: DiffReport) -> str:
 
     `{"model", "reference", "tensors": [...], "summary": {...}, "files": [...]}`, with the
     fields of `TensorReport`, `DiffSummary` and `FileDifference`; of `more` each metric is a
-    member of its own. Names are exact; what is undefined is null.
+    member of its own. Names are exact; what is undefined is null. What comes from a saved
+    result says first when it was saved: `"saved"`.
     """
     return json_object(
         {
+            **({"saved": report.saved} if report.saved else {}),
             "model": report.model,
             "reference": report.reference,
             "tensors": [plain(tensor) for tensor in report.tensors],
@@ -68,36 +72,45 @@ def plain(record: TensorReport | DiffSummary) -> dict[str, Any]:
 def sheet_text(sheet: Sheet, form: Literal["csv", "tsv", "md"]) -> str:
     r"""A sheet as text, with a heading and without the total.
 
-    In CSV and TSV what is not defined is empty, and a text that a spreadsheet would take for a
-    formula, or that begins with `'`, has one `'` in front: take the first away and it is the
-    text again. Hidden characters (tabs and line ends too) are written as `\xNN` in all three.
+    In CSV and TSV all texts are in quotes, what is not defined is empty, and a text that a
+    spreadsheet might take for a formula, or that begins with `'`, has one `'` in front: take the
+    first away and it is the text again. Hidden characters (tabs and line ends too) are written as
+    `\xNN` in all three.
     """
     sheet = sheet.for_files()
     return _markdown(sheet) if form == "md" else _separated(sheet, "," if form == "csv" else "\t")
 
 
 def _separated(sheet: Sheet, delimiter: str) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([safe_cell(column.key) for column in sheet.columns])
-    for row in sheet.rows:
-        writer.writerow([safe_cell(value) for value in row])
-    return text.getvalue()
+    rows = [[column.key for column in sheet.columns], *sheet.rows]
+    return "".join([delimiter.join(map(safe_cell, row)) + "\n" for row in rows])
 
 
-def safe_cell(value: Value) -> str | int | float:
+def safe_cell(value: Value) -> str:
     """A value for CSV and TSV: no text that a spreadsheet calculates, or that breaks a line."""
     if isinstance(value, str):
-        return _guarded(clean(value, None))
+        return _quoted(bare_cell(value)) if value else ""
     if isinstance(value, tuple):
-        return "x".join(map(str, value))
+        return f'"{_sizes(value)}"' if value else ""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return value
+    return str(value)
 
 
-def _guarded(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def bare_cell(text: str) -> str:
+    """A text without quotes, and nothing that a spreadsheet calculates or that breaks a line."""
+    safe = clean(text, None)
+    first = unicodedata.normalize("NFKC", safe.lstrip(_BEFORE)[:1])[:1]
+    return f"'{safe}" if first in _FORMULA or safe.startswith("'") else safe
+
+
+def _quoted(text: str) -> str:
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _sizes(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -132,7 +145,7 @@ def _markdown_cell(column: SheetColumn, value: Value) -> str:
         return _code(safe) if column.kind == "name" else _escaped(safe)
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(safe_cell(value))
+    return _sizes(value) if isinstance(value, tuple) else str(value)
 
 
 def _escaped(text: str) -> str:

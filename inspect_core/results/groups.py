@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from inspect_core.delta.summary import COUNTS, Summary
 from inspect_core.delta.table import place
 from inspect_core.results.comparison import Comparison, TensorStatus
-from inspect_core.structure.branch import Branch
-from inspect_core.structure.overview import Section, overview
+from inspect_core.structure.kinds import REPEATED
+from inspect_core.structure.patterns import NUMBER
+
+if TYPE_CHECKING:
+    from inspect_core.structure.overview import Section
 
 By = Literal["tensor", "layer", "kind", "type"]
 GROUPINGS: tuple[By, ...] = get_args(By)
@@ -83,8 +86,9 @@ def groups_of(comparison: Comparison, by: By) -> list[Group]:
 
     `tensor` has one for each. `layer` has what `overview` finds (the members of the outermost
     numbered siblings), then each tensor outside of the layers; `kind` has a parameter over all
-    layers, `layers.*.mlp.up.weight`, and these tensors. What only the reference has is in none
-    of these two. `type` is by `similarity.type_of`, over all tensors.
+    layers, `layers.{n}.mlp.up.weight` (a pattern that fits just these), and these tensors. What
+    only the reference has is in none of these two. `type` is by `similarity.type_of`, over all
+    tensors.
     """
     if by == "tensor":
         return [Group(comparison, comparison.matches[at].name, (at,)) for at in comparison.kept]
@@ -92,6 +96,9 @@ def groups_of(comparison: Comparison, by: By) -> list[Group]:
         from inspect_core.results.similarity import indices_by_type
 
         return [Group(comparison, n, at) for n, at in indices_by_type(comparison).items() if at]
+    from inspect_core.structure.branch import Branch
+    from inspect_core.structure.overview import overview
+
     tree = comparison.tree()
     kept = frozenset(comparison.kept)
     rows = _layers if by == "layer" else _kinds
@@ -104,7 +111,7 @@ def groups_of(comparison: Comparison, by: By) -> list[Group]:
     return groups
 
 
-def _layers(section: Section) -> Iterator[tuple[str, Iterable[int]]]:
+def _layers(section: "Section") -> Iterator[tuple[str, Iterable[int]]]:
     """Path and ordinals of each layer."""
     if section.columns == ("",):
         yield from _kinds(section)
@@ -113,10 +120,12 @@ def _layers(section: Section) -> Iterator[tuple[str, Iterable[int]]]:
         yield section.paths[at], [ordinal for cells in section.cells for ordinal in cells[at]]
 
 
-def _kinds(section: Section) -> Iterator[tuple[str, Iterable[int]]]:
+def _kinds(section: "Section") -> Iterator[tuple[str, Iterable[int]]]:
     """Name and ordinals of each kind."""
     for kind, cells in zip(section.kinds, section.cells, strict=True):
-        yield f"{section.stem}{kind}", [ordinal for cell in cells for ordinal in cell]
+        parts = f"{section.stem}{kind}".split(".")
+        name = ".".join([NUMBER if part == REPEATED else part for part in parts])
+        yield name, [ordinal for cell in cells for ordinal in cell]
 
 
 def _runs(ascending: Iterable[int]) -> list[tuple[int, int]]:

@@ -15,12 +15,14 @@ from inspect_core.structure.overview import Section, overview
 
 if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
+    from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import Place, SummaryTable
     from inspect_core.results.comparison import Comparison
 
-ABSENT, UNCOMPARED, UNDEFINED, SAME, VALUE = range(5)
+ABSENT, UNCOMPARED, UNDEFINED, SAME, VALUE, NOT_FINITE = range(6)
 """What a cell is: no such tensor; nothing compared (yet); a metric without a value; a value of
-tensors in which nothing changed; a value."""
+tensors in which nothing changed; a value; changed to or from NaN or infinities, which no sum
+holds: the value is that of the other positions, and NaN where nothing else changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ class HeatSection:
         columns: the members' names; one empty name where there is no axis.
         kinds: the rows' names; foreign text.
         values: float64 `(kinds, columns)`; NaN where there is none.
-        states: uint8 of the same shape: `ABSENT` to `VALUE`.
+        states: uint8 of the same shape: `ABSENT` to `NOT_FINITE`.
         names: for each row and column the names of the tensors behind the cell; foreign text.
         stem: what is before a kind in these names; see `Section`.
     """
@@ -204,13 +206,24 @@ def section_values(
         if table is None or not table.seen_in(where):
             states[at] = UNCOMPARED
             continue
-        value = metric.value(table.summary(where))
+        summary = table.summary(where)
+        value = metric.value(summary)
+        if summary.changed and _became_nonfinite(summary):
+            states[at] = NOT_FINITE
+            values[at] = value if value not in (None, REST.get(metric.key, 0.0)) else np.nan
+            continue
         if value is None:
             states[at] = UNDEFINED
             continue
         values[at] = value
         states[at] = VALUE if table.changed_in(where) else SAME
     return values.reshape(shape), states.reshape(shape)
+
+
+def _became_nonfinite(summary: "Summary") -> bool:
+    """Whether positions changed to or from NaN or an infinity, as far as the sums tell."""
+    counts_differ = summary.nonfinite_model != summary.nonfinite_reference
+    return counts_differ or (summary.left_out > 0 and not summary.max_abs)
 
 
 def places_of(section: Section) -> list["Place | None"]:

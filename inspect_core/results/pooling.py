@@ -38,7 +38,7 @@ def pool_columns(
 
     Args:
         values: float64 `(kinds, columns)`; NaN where there is none.
-        states: uint8 of the same shape; of two the greater one counts (see `heatmap.VALUE`).
+        states: uint8 of the same shape; of two the greater one counts (see `heatmap.NOT_FINITE`).
         cells: how many there may be.
         rest: the value of no change.
     """

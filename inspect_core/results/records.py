@@ -120,6 +120,7 @@ class DiffReport:
         tensors: in the model's order, then what was removed in the reference's.
         summary: all of them together.
         files: what differs beside the weights: configs, tokenizer, chat template.
+        saved: when it was saved, where it was read from a saved result; empty otherwise.
     """
 
     model: str | tuple[str, ...]
@@ -127,6 +128,7 @@ class DiffReport:
     tensors: tuple[TensorReport, ...]
     summary: DiffSummary
     files: tuple[FileDifference, ...] = ()
+    saved: str = ""
 
 
 def diff(
@@ -185,6 +187,7 @@ def report_of(comparison: Comparison, metrics: Iterable["Metric"] = ()) -> DiffR
         tensors=tensors,
         summary=summary_of(comparison, wanted),
         files=comparison.files,
+        saved=comparison.made,
     )
 
 
@@ -206,9 +209,9 @@ def summary_of(comparison: Comparison, metrics: Iterable["Metric"] = ()) -> Diff
 
 
 def is_identical(comparison: Comparison) -> bool:
-    """Whether every tensor that was asked for is, and was compared whole."""
+    """Whether every tensor that was asked for is, and was read and compared whole."""
     same = all(comparison.status(at) == "identical" for at in comparison.kept)
-    return same and not parts_of(comparison)
+    return same and not comparison.unread and not parts_of(comparison)
 
 
 def parts_of(comparison: Comparison) -> list[int]:

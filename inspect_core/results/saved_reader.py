@@ -36,6 +36,7 @@ from inspect_core.results.saved_table import (
     MOST_ELEMENTS,
     Columns,
     Contradiction,
+    check_partners,
     check_statuses,
     refuse,
     table_of,
@@ -46,12 +47,16 @@ from inspect_core.text import clean
 MOST_BYTES = 4 << 30
 """Size of the largest file that is read; 200,000 tensors with histograms take a tenth."""
 
-MOST_TEXT_BYTES = {"about": 8 << 20, "shapes": 8 << 20, "joined_names": 16 << 20}
+MOST_TEXT_BYTES = {"about": 8 << 20, "shapes": 8 << 20, "reasons": 8 << 20,
+                  "joined_names": 16 << 20}  # fmt: skip
 """Size of the largest text of a column; of lists in lists, which take 20 times their text, less
 than of names, for which `MOST_NAME_BYTES` holds."""
 
 MOST_NAME_BYTES = 64 << 20
 """200,000 names take a third of it."""
+
+MOST_MATCHES = 500_000
+"""Tensors of both sides: 200,000 are the most that are opened without a wait."""
 
 _OF_SOME = frozenset({"counts", "sums", "renamed", "joined"})
 """Columns that have no line for each match."""
@@ -100,6 +105,9 @@ def _raw_columns(file: LocalFile) -> Columns:
     expected = _expected(tensors)
     for name in expected.keys() ^ tensors.keys():
         refuse(f"'{name}' is {'missing' if name in expected else 'no part of it'}")
+    count = max([0, *tensors["status"].shape])
+    if count > MOST_MATCHES:
+        refuse(f"{count:,} tensors, more than the {MOST_MATCHES:,} accepted here")
     columns: dict[str, NDArray[Any]] = {}
     checksum = 0
     for name, tensor in tensors.items():
@@ -146,6 +154,7 @@ def _content(file: LocalFile, columns: Columns) -> tuple[Comparison, str, str, t
             refuse(f"'{name}' has {columns[name].size:,} lines for {count:,} matches")
     matches = _matches(columns, about, names)
     check_statuses(columns)
+    check_partners(matches, about.rules)
     table = table_of(columns, matches)
     comparison = Comparison(
         model=_side(about.model),
@@ -156,6 +165,7 @@ def _content(file: LocalFile, columns: Columns) -> tuple[Comparison, str, str, t
         table=table,
         files=tuple([_file_difference(*found) for found in about.files]),
         collected=_collected(columns),
+        made=clean(about.made, 40) or "an unknown date",
     )
     nbytes = (about.model.bytes, about.reference.bytes)
     return comparison, clean(about.made, 40), clean(about.by, 40), nbytes

@@ -12,6 +12,7 @@ from inspect_core.delta.table import SummaryRows, SummaryTable
 from inspect_core.delta.table_parts import PartRows
 from inspect_core.pairing.match import Match
 from inspect_core.results.saved_columns import ANGLES, NONE, STATUSES
+from inspect_core.results.saved_numbers import contradiction
 
 MOST_ELEMENTS = 1 << 60
 """Bytes or values of all tensors together that a sum over them can still hold."""
@@ -61,6 +62,39 @@ def check_statuses(columns: Columns) -> None:
         refuse("numbers of tensors that cannot be compared")
     if (columns["kept"] & (status == _PAIR) & ~seen).any():
         refuse("no numbers of tensors that were compared")
+    if (seen & ~columns["kept"]).any() or (status.size and not columns["kept"].any()):
+        refuse("tensors that nobody asked for")
+
+
+def check_partners(matches: Sequence[Match], rules: Mapping[str, int]) -> None:
+    """No tensor of the reference is given away twice, and each partner was found by a rule.
+
+    Several tensors may have parts of one: together they have no more of it than there is.
+
+    Raises:
+        Contradiction: it is not so.
+    """
+    lone = [match.name for match in matches if match.model is None]
+    taken: set[str] = set()
+    left: dict[str, int] = {}
+    whole: dict[str, tuple[str, tuple[int, ...]]] = {}
+    paired = 0
+    for match in matches:
+        model, reference = match.model, match.reference
+        if model is None or reference is None:
+            continue
+        paired += 1
+        taken.update(match.partners or (reference.name,))
+        if match.partners or match.status != "pair":
+            continue
+        name, kind = reference.name, (reference.dtype, reference.shape)
+        left[name] = left.get(name, reference.numel) - min(model.numel, reference.numel)
+        if left[name] < 0 or whole.setdefault(name, kind) != kind:
+            refuse("a tensor of the reference is given to two")
+    if len(set(lone)) < len(lone) or not taken.isdisjoint(lone):
+        refuse("a tensor of the reference is there twice")
+    if sum(rules.values()) != paired:
+        refuse(f"rules that found {sum(rules.values()):,} partners, where {paired:,} are")
 
 
 def table_of(columns: Columns, matches: Sequence[Match]) -> SummaryTable:
@@ -73,39 +107,30 @@ def table_of(columns: Columns, matches: Sequence[Match]) -> SummaryTable:
     ordinals = np.flatnonzero(seen)
     if counts.shape != (len(COUNTS), len(ordinals)) or sums.shape != (len(SUMS), len(ordinals)):
         refuse(f"not as many numbers as the {len(ordinals):,} compared tensors have")
-    _check_counts(counts, [matches[at] for at in ordinals.tolist()])
+    if counts.size and counts.min() < 0:
+        refuse("a negative count")
+    numel = counts[COUNTS.index("numel")]
+    if (counts > numel).any():
+        refuse("more values counted than compared")
     for name, line in zip(SUMS, sums, strict=True):
         bad = line < 0.0 if name in _MAY_BE_NAN else ~(line >= 0.0)
         if name not in _MAY_BE_ANY and bad.any():
             refuse(f"'{name}' is negative or not a number")
-    numel = counts[COUNTS.index("numel")]
-    parts = PartRows(_histograms(columns, numel), _angles(columns, len(ordinals)))
+    wrong = contradiction(counts, sums, [matches[at] for at in ordinals.tolist()])
+    if wrong:
+        refuse(wrong)
+    changed = counts[COUNTS.index("changed")]
+    parts = PartRows(_histograms(columns, changed), _angles(columns, len(ordinals)))
     table = SummaryTable(len(matches))
     table.put(ordinals, SummaryRows(counts.T, sums.T, columns["apart"][ordinals], parts))
     return table
 
 
-def _check_counts(counts: NDArray[np.int64], matches: Sequence[Match]) -> None:
-    """No count is beyond what a tensor holds."""
-    if counts.size and counts.min() < 0:
-        refuse("a negative count")
-    numel = counts[COUNTS.index("numel")]
-    held = [
-        min(match.model.numel, match.reference.numel)
-        for match in matches
-        if match.model is not None and match.reference is not None
-    ]
-    if len(held) != len(matches) or (numel > np.array(held, np.int64)).any():
-        refuse("more values compared than there are")
-    if (counts > numel).any():
-        refuse("more values counted than compared")
-
-
-def _histograms(columns: Columns, numel: NDArray[np.int64]) -> PackedHistograms | None:
+def _histograms(columns: Columns, changed: NDArray[np.int64]) -> PackedHistograms | None:
     if "bins_end" not in columns:
         return None
     ends, first, counts = (columns[name] for name in ("bins_end", "bins_first", "bins_count"))
-    if ends.size != numel.size or first.size != numel.size:
+    if ends.size != changed.size or first.size != changed.size:
         refuse("not as many histograms as compared tensors")
     lengths = np.diff(ends, prepend=0)
     if (lengths < 0).any() or (ends[-1] if ends.size else 0) != counts.size:
@@ -119,8 +144,8 @@ def _histograms(columns: Columns, numel: NDArray[np.int64]) -> PackedHistograms 
     totals = (
         np.add.reduceat(counts.astype(np.int64), (ends - lengths)[filled]) if counts.size else 0
     )
-    if (totals > numel[filled]).any():
-        refuse("histograms of more values than were compared")
+    if (totals > changed[filled]).any():  # zeros are not told
+        refuse("histograms of more values than have changed")
     return PackedHistograms(first.astype(np.int32), ends.astype(np.int64), counts)
 
 

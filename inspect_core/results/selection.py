@@ -25,7 +25,8 @@ class Selection:
     Attributes:
         sort: by `change` (the most first), by `name`, or as they come for None.
         top: how many of those that changed the most; None for all.
-        over: only what the metric puts at this or above it.
+        over: only what the metric puts at this or above it, and what changed and is not all in
+            the metric, as it has NaN or infinite values.
     """
 
     sort: Sort | None = None
@@ -138,7 +139,9 @@ def _reaches(group: Group, metric: "Metric", limit: float) -> bool:
     if not changed(group):
         return False
     value = metric.value(group.summary)
-    return value is None or (value <= limit if falls(metric) else value >= limit)
+    if value is None or group.changed_with_nonfinite:
+        return True
+    return value <= limit if falls(metric) else value >= limit
 
 
 def _most(row: Row, metric: "Metric") -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """Comparisons as sheets: what is printed, and what is written to files."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from inspect_core.results.comparison import STATUSES, Comparison, TensorStatus
@@ -32,6 +33,7 @@ WORDS: dict[TensorStatus, str] = {
 SHORT = {
     "rel_l2": "rel. L2", "changed_fraction": "changed", "beyond_fraction": "beyond rounding",
     "rel_l2_beyond": "rel. L2 beyond", "mean_abs_reference": "mean |base|",
+    "median_abs": "median |d|",
     "p90_abs": "p90 |d|", "p99_abs": "p99 |d|", "lorenz_area": "Lorenz area", "l1": "1-norm",
     "cossim": "row angle / 3.141",
 }  # fmt: skip
@@ -199,8 +201,7 @@ def beside_sheet(
 ) -> Sheet:
     """Several models against one base: a row for each name that one of them has, a column a model.
 
-    A model that lacks a row, or cannot compare it, has None there; of models with equal titles
-    the columns are named by what was opened.
+    A model that lacks a row, or cannot compare it, has None there.
 
     Args:
         comparisons: of each model with the base.
@@ -210,12 +211,20 @@ def beside_sheet(
     """
     columns = [SheetColumn("name", "name", by)]
     columns += [SheetColumn(title, _kind(metric), title) for title in column_titles(comparisons)]
+    columns.append(replace(_NOTE, to="people"))
+    count = len(comparisons)
     listed = [
-        (name, *[_value(groups.get(at), metric) for at in range(len(comparisons))])
+        (name, *[_value(groups.get(at), metric) for at in range(count)], _agreed(groups, count))
         for name, groups in rows
     ]
     totals = [metric.value(Group(c, ALL, c.kept).summary) for c in comparisons]
-    return Sheet(by, tuple(columns), listed, (ALL, *totals))
+    return Sheet(by, tuple(columns), listed, (ALL, *totals, None))
+
+
+def _agreed(groups: Mapping[int, Group], count: int) -> str:
+    """What a row is in all models, where that is no change."""
+    found = {group.status for group in groups.values()} if len(groups) == count else set()
+    return next((WORDS[s] for s in ("identical", "rounded") if found == {s}), "")
 
 
 def _value(group: Group | None, metric: "Metric") -> float | None:
@@ -223,10 +232,13 @@ def _value(group: Group | None, metric: "Metric") -> float | None:
 
 
 def column_titles(comparisons: Sequence[Comparison]) -> list[str]:
-    """A name for each model that none of the others has."""
+    """A name for each model that none of the others has.
+
+    Checkpoints of equal names are told apart by the folders in which their paths differ.
+    """
     titles = [comparison.model.title for comparison in comparisons]
     if len(set(titles)) < len(titles):
-        titles = [str(comparison.model.uri) for comparison in comparisons]
+        titles = _apart([str(comparison.model.uri) for comparison in comparisons])
     seen: dict[str, int] = {}
     for at, title in enumerate(titles):
         seen[title] = seen.get(title, 0) + 1
@@ -234,6 +246,25 @@ def column_titles(comparisons: Sequence[Comparison]) -> list[str]:
             titles[at] = f"{title} ({at + 1})"
     return titles
 
+
+def _apart(paths: Sequence[str]) -> list[str]:
+    """Paths from the first part that differs on; to the last such where that is too long."""
+    parts = [path.rstrip("/").split("/") for path in paths]
+    head, tail = _shared(parts), _shared([part[::-1] for part in parts])
+    named = ["/".join(part[head:]) for part in parts]
+    if max(map(len, named)) > MOST_TITLE:
+        named = ["/".join(part[head : max(head + 1, len(part) - tail)]) for part in parts]
+    return named
+
+
+def _shared(parts: Sequence[Sequence[str]]) -> int:
+    """How many first parts all have, so that each has one more."""
+    most = min(map(len, parts)) - 1
+    return next((at for at in range(most) if len({part[at] for part in parts}) > 1), most)
+
+
+MOST_TITLE = 24
+"""Characters of a column's name from which on less of a path is named."""
 
 _AVERAGES: tuple[tuple[str, Kind, str, int], ...] = (
     ("model", "number", "mean |model|", 2),

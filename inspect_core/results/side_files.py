@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.checkpoint.byte_source import LocalFile, read_whole
-from inspect_core.checkpoint.strict_json import JsonError, parse_plain
+from inspect_core.checkpoint.strict_json import JsonError, parse_exact
 from inspect_core.errors import CheckpointError
 from inspect_core.results.side_json import Difference, json_differences, shown_key
 from inspect_core.text import clean
@@ -183,7 +183,7 @@ def _named(template: object) -> dict[str, str]:
 
 def _parsed(raw: bytes) -> object:
     try:
-        return parse_plain(str(raw, "utf-8-sig"))
+        return parse_exact(str(raw, "utf-8-sig"))
     except UnicodeDecodeError:
         raise JsonError("not UTF-8") from None
 

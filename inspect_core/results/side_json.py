@@ -1,10 +1,12 @@
 """What differs between two JSON texts: old and new value of every key that is not the same."""
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from math import isnan
 from typing import NamedTuple
 
+from inspect_core.checkpoint.strict_json import LongNumber
 from inspect_core.text import clean
 
 MOST_DIFFERENCES = 200
@@ -45,7 +47,7 @@ def json_differences(
     """The differences of two parsed values, in the old one's order, then what is new.
 
     Args:
-        old: what `parse_plain` gave.
+        old: what `parse_exact` gave.
         new: the same for the new text.
         skip: outermost keys that do not count.
     """
@@ -60,11 +62,11 @@ def json_differences(
     return found
 
 
-def shown(value: object) -> str | None:
+def shown(value: object, ascii_only: bool = False) -> str | None:
     """A value as JSON, cut and safe to show; None where there is none."""
     if isinstance(value, _Absent):
         return None
-    return clean(_text(value), _VALUE_CELLS)
+    return clean(_text(value, ascii_only), _VALUE_CELLS)
 
 
 def shown_key(key: str) -> str:
@@ -80,13 +82,25 @@ def _walk(old: object, new: object, skip: frozenset[str]) -> Iterator[Difference
         parts = _parts(a, b)
         if parts is None:
             if not _same(a, b):
-                yield Difference(shown_key(path), shown(a), shown(b))
+                yield Difference(shown_key(path), *_told(a, b))
             continue
         for key, one, other in reversed(parts):
             if path or key not in skip:
                 # Cut on the way: a thousand long keys inside each other are quadratic otherwise.
                 inside = f"{path}.{key[:_MOST_TEXT]}" if path else key[:_MOST_TEXT]
                 waiting.append((clean(inside, 2 * _KEY_CELLS), one, other))
+
+
+def _told(a: object, b: object) -> tuple[str | None, str | None]:
+    r"""Both values; in ASCII where they would look the same, as `é` and `e\u0301` do."""
+    old, new = shown(a), shown(b)
+    if old is not None and new is not None and _look(old) == _look(new):
+        return shown(a, ascii_only=True), shown(b, ascii_only=True)
+    return old, new
+
+
+def _look(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
 
 
 def _parts(a: object, b: object) -> list[tuple[str, object, object]] | None:
@@ -121,15 +135,17 @@ def _same(a: object, b: object) -> bool:
     return a == b
 
 
-def _text(value: object) -> str:
+def _text(value: object, ascii_only: bool) -> str:
     """Enough of a value's JSON."""
     if isinstance(value, str):
-        return json.dumps(value[:_MOST_TEXT], ensure_ascii=False)
+        return json.dumps(value[:_MOST_TEXT], ensure_ascii=ascii_only)
+    if isinstance(value, LongNumber):
+        return value.text
     if isinstance(value, dict):
         keys = "1 key" if len(value) == 1 else f"{len(value):,} keys"
         return f"{{{keys}}}" if value else "{}"
     if isinstance(value, list):
         if len(value) > SHORT_LIST or not _plain(value):
             return f"[{len(value):,} items]"
-        return f"[{', '.join(map(_text, value))}]"
+        return f"[{', '.join([_text(item, ascii_only) for item in value])}]"
     return json.dumps(value)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from inspect_core.checkpoint.strict_json import JsonError, parse_plain
+from inspect_core.checkpoint.strict_json import JsonError, parse_exact
 from inspect_core.results.side_json import Difference, json_differences, shown_key
 
 MOST_REST_BYTES = 4 << 20
@@ -157,7 +157,7 @@ def _rest(name: str, old: bytes, new: bytes) -> Iterable[Difference]:
     if max(len(old), len(new)) > MOST_REST_BYTES:
         yield Difference(name, f"{len(old):,} bytes", f"{len(new):,} bytes")
         return
-    changes = json_differences(parse_plain(str(old, "utf-8")), parse_plain(str(new, "utf-8")))
+    changes = json_differences(parse_exact(str(old, "utf-8")), parse_exact(str(new, "utf-8")))
     for change in changes:
         yield Difference(f"{name}.{change.key}" if change.key else name, change.old, change.new)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from inspect_core.checkpoint import Checkpoint, open_checkpoint
 from inspect_core.control import Control, Progress, Silent
 from inspect_core.errors import UsageError
-from inspect_core.pairing import LayerMap, Match, pair_checkpoints
+from inspect_core.pairing import LayerMap, Match, Pair, pair_checkpoints
 from inspect_core.results.comparison import Uri
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ class SpectrumReport:
         slice: which of its matrices, where it has several (experts); None where it has one.
         spectrum: of model - reference; None where `refusal` says why there is none.
         refusal: see there; may hold foreign names.
+        missed: it has none, but is a matrix that changed, or may have: who looks for what
+            changed has to be told.
     """
 
     name: str
@@ -31,6 +33,7 @@ class SpectrumReport:
     slice: int | None
     spectrum: "Spectrum | None"
     refusal: str = ""
+    missed: bool = False
 
     @property
     def label(self) -> str:
@@ -42,7 +45,7 @@ def spectra(
     base_uri: Uri,
     model_uri: Uri,
     *,
-    keep: Callable[[str], bool] | None = None,
+    keep: Callable[[Match], bool] | None = None,
     layer_map: LayerMap | None = None,
     control: Control | None = None,
 ) -> Iterator[SpectrumReport]:
@@ -51,7 +54,7 @@ def spectra(
     Args:
         base_uri: the old one.
         model_uri: the new one.
-        keep: which tensors, by their name; None for all.
+        keep: which tensors; None for all.
         layer_map: what the user says of the model's names in the reference.
         control: takes progress, and can cancel.
 
@@ -64,7 +67,7 @@ def spectra(
         matches = [
             match
             for match in pair_checkpoints(model, reference, layer_map).matches
-            if match.model is not None and (keep is None or keep(match.name))
+            if match.model is not None and (keep is None or keep(match))
         ]
         for done, match in enumerate(matches):
             control.check()
@@ -86,6 +89,7 @@ def plain(report: SpectrumReport) -> dict[str, Any]:
         "columns": found.columns,
         "rank": found.rank,
         "rank_is_bound": found.rank_is_bound,
+        "buried": found.buried,
         "untold": found.untold,
         "effective_rank": found.effective_rank,
         "stable_rank": found.stable_rank,
@@ -108,7 +112,10 @@ def _of_match(
 
     pair, partner = match.pair, match.reference.name if match.reference else None
     if pair is None:
-        yield SpectrumReport(match.name, partner, None, None, match.reason or match.status)
+        info = match.model
+        missed = partner is not None and info is not None and len(info.shape) > 1
+        why = match.reason or match.status
+        yield SpectrumReport(match.name, partner, None, None, why, missed)
         return
     try:
         refuse(pair)
@@ -116,6 +123,7 @@ def _of_match(
         yield SpectrumReport(match.name, partner, None, None, error.what)
         return
     slices = MatrixView.of(pair.model.shape).slices
+    moved: bool | None = None
     for index in range(slices):
         control.check()
         found, refusal = None, ""
@@ -124,5 +132,16 @@ def _of_match(
             found = find_spectrum(model, reference, pair, view, Silent(control))
         except UsageError as error:
             refusal = error.what
+            if moved is None:
+                moved = _differ(model, reference, pair, control)
         at = index if slices > 1 else None
-        yield SpectrumReport(match.name, partner, at, found, refusal)
+        yield SpectrumReport(match.name, partner, at, found, refusal, bool(refusal and moved))
+
+
+def _differ(model: Checkpoint, reference: Checkpoint, pair: Pair, control: Control) -> bool:
+    """Whether the two are other bits; NaN and infinities that stayed are no change."""
+    from inspect_core.delta.bits import same_bits
+
+    if pair.reference is None or pair.reference.dtype != pair.model.dtype:
+        return True
+    return not same_bits(model, reference, [pair], Silent(control))[0]

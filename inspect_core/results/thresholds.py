@@ -44,7 +44,8 @@ class Threshold:
             limit = float(number)
         except ValueError:
             limit = math.nan
-        if math.isnan(limit) or limit < 0.0:
+        meant = math.isfinite(limit) or "inf" in number.lower()  # 1e400 was meant as a number
+        if not meant or limit < 0.0:
             raise UsageError("the limit is not a number from 0 up", where=text)
         return cls(metric, limit)
 

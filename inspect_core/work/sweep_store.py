@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from inspect_core.checkpoint.tensor_info import TensorInfo
     from inspect_core.pairing import Pair
 
-NUMBERS_VERSION = 2
+NUMBERS_VERSION = 3
 """Grows whenever the same files would give other numbers; older files are not read then."""
 
 FLUSH_SECONDS = 1.0

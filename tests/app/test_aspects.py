@@ -35,10 +35,23 @@ async def test_a_key_goes_round_the_pictures_of_a_tensor(lora):
         await run.press("v")
         await run.until(lambda: "rank 0: no value differs" in run.detail, "the spectrum")
         await run.press("v")
-        await run.until(lambda: "half of it in 0 of 30" in run.detail, "the profile")
+        await run.until(lambda: "in 0 of 30 rows" in run.detail, "the profile")
         await run.press("v")
         await run.until(lambda: "mean |d|" in run.detail, "the map")
         assert run.app.detail.aspect is Aspect.MAP
+
+
+async def test_with_one_pane_the_key_opens_the_picture(lora):
+    async with running(*lora, size=NARROW) as run:
+        await run.go_to("embed.weight")
+        assert not run.app.inspector.detail.display
+        await run.press("v")
+        await run.shows("rank 0: no value differs")
+        assert run.app.inspector.detail.has_focus
+        await run.press("v")
+        await run.shows("rows, L2")
+        await run.press("escape")
+        assert run.tree.has_focus
 
 
 async def test_the_picture_stays_while_the_cursor_moves(lora):
@@ -89,7 +102,7 @@ async def test_zooming_and_slices_do_nothing_where_there_is_no_map(lora):
         await run.go_to("embed.weight")
         await run.press("v")
         await run.until(lambda: run.app.detail.findings, "the spectrum")
-        await run.press("tab", "plus", "0", "x", "right_square_bracket", "enter")
+        await run.press("plus", "0", "x", "right_square_bracket", "enter")
         await run.pilot.pause()
         assert run.app.detail.findings and "rank 0" in run.detail
 
@@ -98,7 +111,7 @@ async def test_a_new_size_is_drawn_for(lora):
     async with running(*lora) as run:
         await run.go_to("embed.weight")
         await run.press("v", "v")
-        await run.until(lambda: "half of it in 0 of 30" in run.detail, "the profile")
+        await run.until(lambda: "in 0 of 30 rows" in run.detail, "the profile")
         await run.pilot.resize_terminal(80, 24)
         await run.press("tab")
         await run.until(lambda: "rows" in run.detail and not run.app.desk.busy("inspect"), "it")

@@ -83,3 +83,16 @@ async def test_experts_and_layers_of_one_weight(tmp_path):
         assert plots[0].peak == (0, 1) and plots[1].peak == (1, 2)
         assert plots[1].target(1, 2) == "layers.1.experts.2.up"
         assert "changed 100%" in plots[1].says(1, 2)
+
+
+async def test_the_largest_is_what_became_nan_and_its_readout_says_so(tmp_path):
+    tensors = stacks(step=0.01)
+    tensors["encoder.layers.1.wi.weight"][0, 1] = np.nan
+    base = write_model(tmp_path / "base" / "model.safetensors", stacks())
+    model = write_model(tmp_path / "model" / "model.safetensors", tensors)
+    async with running(model, base, size=WIDE) as run:
+        await run.until(lambda: len(run.app.inspector.detail._plots) == 3, "three sections")
+        await run.press("tab", "x")
+        readout = run.app.inspector.detail.readout
+        assert readout.startswith("encoder.layers 1 · wi.weight   1 NaN or inf left out   relative")
+        await run.shows("! NaN or inf")

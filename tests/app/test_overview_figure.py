@@ -18,13 +18,14 @@ from overview_made import (
 )  # fmt: skip
 
 from inspect_core.delta.metrics import METRICS
-from inspect_core.results.heatmap import ABSENT, SAME, UNCOMPARED, UNDEFINED, VALUE
+from inspect_core.results.heatmap import ABSENT, NOT_FINITE, SAME, UNCOMPARED, UNDEFINED, VALUE
 from inspect_core.results.scale import SCALES
 from tui.figures.cells import CLIPPED, paint_heat
 from tui.figures.cells import MONO_LEVELS as MONO
 from tui.figures.figure import neighbour
 from tui.figures.heat import GAP, arrange
 from tui.figures.legend import legend
+from tui.figures.overview import View, overview_lines
 from tui.palette import LEVELS, Depth, make_palette
 
 
@@ -102,8 +103,9 @@ def test_the_cursor_goes_down_to_the_bars():
 
 
 def all_states(palette, shares=(0.5,)):
-    states = np.array([[ABSENT, UNCOMPARED, UNDEFINED, SAME, *[VALUE] * len(shares), VALUE]])
-    values = np.array([[0.0] * 4 + [*shares, 1.0]])
+    without = [ABSENT, UNCOMPARED, UNDEFINED, SAME, NOT_FINITE]
+    states = np.array([[*without, *[VALUE] * len(shares), VALUE]])
+    values = np.array([[0.0, 0.0, 0.0, 0.0, math.nan, *shares, 1.0]])
     clipped = np.zeros(states.shape, bool)
     clipped[0, -1] = True
     (line,) = paint_heat(values, states.astype(np.uint8), clipped, palette, 1)
@@ -134,7 +136,46 @@ def test_a_cell_without_a_value_is_background():
     assert "n/a" in text(lines) and "not compared" in text(lines)
     assert "n/a" not in text(overview([[[math.nan, 1.0, 0.5]]]))
     mono = line_of(overview([[[math.nan, 1.0, math.inf, 0.0]]], MONOCHROME), "kind0").text
-    assert set(mono.split("kind0")[1].strip(" ")) == {"/", "?", "=", MONO[-1]}
+    assert set(mono.split("kind0")[1].strip(" ")) == {"/", "?", ".", MONO[-1]}
+
+
+def not_finite(*values):
+    states = [SAME if v == 0.0 else NOT_FINITE if math.isnan(v) else VALUE for v in values]
+    return section(["kind0"], map(str, range(len(values))), values=[values], states=[states])
+
+
+def drawn_of(found, palette=COLOR, delta=True):
+    view = View(METRICS["rel_l2"], "linear", palette, 70, delta)
+    return overview_lines([found], view, 20)
+
+
+@PALETTES
+def test_what_became_nan_has_a_mark_and_the_cursor_goes_there_first(palette):
+    lines, (plot,) = drawn_of(not_finite(0.0, 1.0, math.nan, 0.5), palette)
+    assert line_of(lines, "kind0").text.removeprefix("kind0").count("!") >= 1
+    assert plot.peak == (0, 2)
+    assert "! NaN or inf" in text(lines)
+
+
+def test_a_model_that_changed_by_nan_alone_is_not_zero_everywhere():
+    lines, _ = drawn_of(not_finite(0.0, 0.0, math.nan))
+    assert "everywhere" not in text(lines) and "no change" in text(lines)
+    lines, _ = drawn_of(not_finite(math.nan, math.nan))
+    assert "0" not in text(lines[-1:]) and "NaN or inf" in text(lines)
+
+
+def test_a_bar_of_what_became_nan_says_so():
+    found = section(["a", "b"], [""], "", [[math.nan], [0.5]], [[NOT_FINITE], [VALUE]])
+    lines, (plot,) = drawn_of(found)
+    assert "! NaN or inf" in line_of(lines, "a ").text
+    assert plot.peak == (0, 0)
+
+
+def test_many_columns_in_a_cell_do_not_hide_what_became_nan():
+    values = [1.0] * 200
+    values[77] = math.nan
+    _, (plot,) = drawn_of(not_finite(*values))
+    assert plot.columns < 100 and plot.peak == (0, 77 // -(-200 // plot.columns))
 
 
 @PALETTES
@@ -240,6 +281,11 @@ def test_a_robust_scale_leaves_the_rest_visible_and_marks_what_is_beyond():
     drawn = text(robust.lines)
     assert "robust scale" in drawn and f"{CLIPPED} beyond, up to 50" in drawn
     assert CLIPPED not in text(linear.lines)
+
+
+@pytest.mark.parametrize("kind", SCALES)
+def test_the_legend_says_which_scale_it_is(kind):
+    assert f"relative L2, {kind} scale" in text(overview([[[0.5, 1.0]]], scale=kind, width=60))
 
 
 def test_a_logarithmic_scale_says_both_of_its_ends():

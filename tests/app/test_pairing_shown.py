@@ -42,18 +42,18 @@ async def test_the_map_is_read_again_with_R(tmp_path: Path) -> None:
     moved = {f"h.{n + 1}.w": values[f"h.{n}.w"] for n in range(2)}
     model = write_model(tmp_path / "model" / "model.safetensors", moved)
     rules = tmp_path / "map.toml"
-    rules.write_text("[[rename]]\nmatch = 'nothing'\nto = 'x'\n")
+    rules.write_text("[[rename]]\nmatch = 'h.{n}.w'\nto = 'h.{n}.w'\n")
     async with running(model, base, map_file=str(rules)) as run:
-        assert run.app.session.pairs.rules == {"same name": 2}
+        assert not run.app.session.pairs.renamed
         assert run.app.session.summary(run.tree.current_row).changed
         rules.write_text(
             "[[rename]]\nmatch = 'h.{n}.w'\nto = 'h.{n:t}.w'\n[layers.t]\n1 = 0\n2 = 1\n"
         )
         await run.press("R")
         await run.until(
-            lambda: idle(run.app) and run.app.session.pairs.rules == {"map map.toml": 2}
+            lambda: idle(run.app) and run.app.session.pairs.renamed == {0: "h.0.w", 1: "h.1.w"}
         )
-        assert run.app.session.pairs.renamed == {0: "h.0.w", 1: "h.1.w"}
+        assert run.app.session.pairs.rules == {"map map.toml": 2}
         assert not run.app.session.summary(run.tree.current_row).changed
 
 

@@ -1,7 +1,9 @@
 """Heatmaps as pictures: every cell where it belongs, in its colour; names are only text."""
 
+import itertools
 import re
 from io import BytesIO
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -12,11 +14,19 @@ from overview_made import section
 from PIL import Image
 
 from inspect_core.delta.metrics import METRICS
-from inspect_core.results.heatmap import ABSENT, SAME, UNCOMPARED, UNDEFINED, VALUE, Heatmap
+from inspect_core.results.heatmap import (
+    ABSENT,
+    NOT_FINITE,
+    SAME,
+    UNCOMPARED,
+    UNDEFINED,
+    VALUE,
+    Heatmap,
+)
 from themes import BUNDLED, load_theme
 from tui.palette import LEVELS, make_palette
 from tui.picture import CELL, draw, picture
-from tui.picture_files import PNG_SCALE, png, svg
+from tui.picture_files import PNG_SCALE, SIZE, png, svg
 
 THEME = load_theme("lamella-dark")
 PALETTE = make_palette(THEME)
@@ -67,9 +77,18 @@ def test_nothing_overlaps_and_nothing_is_outside():
         assert box.y >= 0 and box.y + box.height <= drawing.height
 
 
+def test_titles_side_by_side_do_not_touch():
+    title = "checkpoint-{}: outside the layers"
+    parts = [section(["norm"], [""], title.format(k), [[1.0]]) for k in (100, 200, 300)]
+    drawing = draw(heatmap(*parts), "robust", THEME)
+    starts = sorted(label.x for label in drawing.labels if "outside" in label.text)
+    least = len(title.format(100)) * SIZE * 0.6
+    assert all(b - a > least for a, b in itertools.pairwise(starts)), starts
+
+
 def test_states_are_told_apart_and_explained():
-    states = [[ABSENT, UNCOMPARED, UNDEFINED, SAME, VALUE]]
-    values = np.array([[np.nan, np.nan, np.nan, 0.0, 1.0]])
+    states = [[ABSENT, UNCOMPARED, UNDEFINED, SAME, VALUE, NOT_FINITE]]
+    values = np.array([[np.nan, np.nan, np.nan, 0.0, 1.0, np.nan]])
     drawing = draw(heatmap(of(values, kinds=("q",), states=states)), "linear", THEME)
     words = {label.text for label in drawing.labels}
     assert any("not there" in word and "not compared" in word for word in words)
@@ -77,7 +96,10 @@ def test_states_are_told_apart_and_explained():
     # Those that are not coloured have a mark.
     (top,) = {box.y for box in cells_of(drawing)}
     marks = [label.text for label in drawing.labels if top < label.y < top + CELL]
-    assert {"-", "·"} < set(marks)
+    assert {"-", "·", "!"} < set(marks)
+    assert any("! NaN or inf" in word for word in words)
+    tips = [box.tip for box in cells_of(drawing)]
+    assert tips[-1].endswith("NaN or inf")
 
 
 def test_what_is_beyond_the_scale_is_marked():
@@ -157,9 +179,21 @@ async def test_the_overview_on_show_is_exported(tmp_path, name):
         assert "layers" in text and "relative L2" in text
 
 
-async def test_a_matrix_is_no_such_picture(tmp_path):
+async def test_a_long_suggestion_shows_its_beginning_and_is_typed_over(tmp_path):
+    from tui.screens.export import ExportPrompt
+
+    async with running(write_model(tmp_path / "model.safetensors", layers())) as run:
+        answers = []
+        run.app.push_screen(ExportPrompt("begin-" + 40 * "long-" + ".svg"), answers.append)
+        await run.shows("begin-long-")
+        await run.press("a", "b", "enter")
+        assert answers == ["ab"]
+
+
+async def test_a_matrix_is_no_such_picture(tmp_path, monkeypatch):
     model = write_model(tmp_path / "model.safetensors", layers())
-    path = tmp_path / "map.png"
+    monkeypatch.chdir(tmp_path)  # with a long path the message would be wrapped
+    path = Path("map.png")
     async with running(model) as run:
         await run.inspect("norm.weight")
         await run.until(lambda: run.app.detail.details, "its matrix")

@@ -16,6 +16,7 @@ from inspect_core.results.side_files import FileDifference
 from inspect_core.work.inspections import Inspect, InspectModule
 from inspect_core.work.sweep import Sweep
 from tui.messages import JobEnded
+from tui.widgets.key_line import KeyLine
 
 GONE = "layers.9.extra"
 
@@ -82,6 +83,17 @@ async def test_sorting_filtering_and_warnings(saved) -> None:
         await run.until(lambda: run.paths == ["", "head"])
 
 
+async def test_what_needs_the_models_is_not_offered(saved) -> None:
+    async with running(str(saved)) as run:
+        offered = run.app.inspector.query_one(KeyLine).shown()
+        keys = {binding.id for _, _, binding in offered}
+        assert "screen.metric" in keys
+        assert not keys & {"screen.aspect", "screen.reference"}
+        await run.press("M")
+        await run.shows("median |d|")
+        assert "not saved" in run.text and "reads again" not in run.text
+
+
 async def test_another_reference_and_reload(saved, tmp_path) -> None:
     async with running(str(saved)) as run:
         await run.press("r")
@@ -122,7 +134,7 @@ async def test_what_was_not_asked_for_is_not_compared(tmp_path) -> None:
         for name, tensors in (("a.safetensors", layers()), ("b.safetensors", layers(l2=0.5)))
     ]
     path = tmp_path / "part"
-    save(path, compare(*paths, keep=lambda name: name.startswith("layers.2")))
+    save(path, compare(*paths, keep=lambda match: match.name.startswith("layers.2")))
     async with running(str(path)) as run:
         await run.go_to("norm.weight")
         assert run.app.session.change(run.tree.current_row).status == "unsupported"
@@ -142,7 +154,7 @@ async def test_what_a_stranger_saved_is_safe_to_look_at(tmp_path) -> None:
     side = Side(evil, evil, len(names), ("F32",), (evil,))
     files = (FileDifference(evil, evil, evil, evil),)
     kept = range(len(matches))
-    save(path, Comparison(side, side, tuple(matches), {evil: 1}, kept, table, files))
+    save(path, Comparison(side, side, tuple(matches), {evil: len(matches) - 1}, kept, table, files))
     async with running(str(path)) as run:
         await run.shows("a saved result of")
         for keys in ("", "w", "escape", "down", "down", "enter", "asterisk", "e"):

@@ -132,7 +132,8 @@ def test_a_profile_names_the_units_that_moved(palette, width, height):
     assert above.top + above.height < below.top and below.top + below.height <= len(lines)
     assert any("rows (output units), L2" in line for line in lines)
     if width > 70:
-        assert any("half of it in 1 of 200" in line for line in lines)
+        assert any("in 1 of 200 rows" in line for line in lines)
+        assert any("half of the squared change" in line for line in lines)
 
 
 def test_the_type_says_what_rows_are(palette):
@@ -142,7 +143,21 @@ def test_the_type_says_what_rows_are(palette):
 
 def test_a_profile_of_nothing_that_moved(palette):
     figure = profile_figure(profile_of([0.0] * 5, [0.0] * 5), (5, 5), "F32", [], palette, 80, 30)
-    assert any("half of it in 0 of 5" in line for line in drawn(figure, 80))
+    assert any("in 0 of 5 rows" in line for line in drawn(figure, 80))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 32])
+def test_no_unit_is_named_twice_on_an_axis(palette, count):
+    figure = profile_figure(
+        profile_of([1.0] * count, [1.0] * count), (count, count), "F32", [], palette, 120, 40
+    )
+    lines = drawn(figure, 120)
+    axes = [words for words in map(str.split, lines) if words and all(map(str.isdigit, words))]
+    assert len(axes) == 2
+    for named in axes:
+        ticks = [int(word) for word in named]
+        assert ticks == sorted(set(ticks)) and ticks[-1] == count - 1
+        assert len(ticks) == min(5, count)
 
 
 def test_a_profile_of_infinite_units_is_drawn(palette):
@@ -170,10 +185,23 @@ def test_ranks_are_a_line_each_and_lead_to_their_tensor(palette):
     assert "rank at least 2" in plot.says(1, 0)
 
 
-def test_more_ranks_than_fit_are_counted(palette):
+def test_more_ranks_than_fit_are_scrolled_to(palette):
     found = [tensor_of(spectrum_of([1.0]), f"l.{k}.w") for k in range(30)]
-    lines = drawn(ranks_figure("l", "", found, 30, [], palette, 50, 12), 50)
-    assert any("more tensors do not fit here" in line for line in lines) and len(lines) <= 12
+    found.append(tensor_of(spectrum_of([0.0]), "l.30.w"))
+    figure = ranks_figure("l", "", found, 40, [], palette, 60, 12)
+    lines = drawn(figure, 60)
+    assert figure.plots[0].rows == 30 and not any("do not fit" in line for line in lines)
+    # What is said of all of them is in sight.
+    assert "page down" in lines[0] and "31 of 40 so far" in lines[:12]
+    assert "1 of 31 did not change: rank 0" in lines[:12]
+
+
+def test_of_thousands_of_ranks_the_others_are_counted(palette):
+    found = [tensor_of(spectrum_of([1.0]), f"l.{k}.w") for k in range(900)]
+    figure = ranks_figure("l", "", found, 900, [], palette, 60, 12)
+    lines = drawn(figure, 60)
+    rows = figure.plots[0].rows
+    assert rows < 900 and any(f"{900 - rows} more tensors do not fit" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ def test_the_sequential_map_goes_away_from_the_background(theme, depth):
     ramp = make_palette(theme, depth=depth).sequential
     steps = [luminance(color) for color in ramp]
     assert steps == sorted(steps, reverse=not theme.dark)
-    assert contrast(ramp[0], sent(theme.ui["background"], depth)) < 1.2
+    # The smallest change is seen: 1.0 is the background itself.
+    assert contrast(ramp[0], sent(theme.ui["background"], depth)) > 1.45
     assert contrast(ramp[-1], sent(theme.ui["background"], depth)) > 7
 
 
@@ -135,11 +136,28 @@ def test_the_sign_is_seen_by_all_eyes(theme, depth, eyes):
         assert delta_e(ramp[at], ramp[-1 - at], eyes) > 15, at
 
 
-def test_no_change_is_no_step_of_the_map(theme, depth):
+@pytest.mark.parametrize("eyes", list(CONES))
+def test_no_change_is_the_quietest_cell_and_no_step_of_the_map(theme, depth, eyes):
     palette = make_palette(theme, depth=depth)
-    assert delta_e(palette.same, palette.sequential[0]) > 10
-    assert delta_e(palette.same, palette.background) > 10
-    assert min(delta_e(palette.same, color) for color in palette.sequential) > 4
+    assert delta_e(palette.same, palette.background, eyes) > 8
+    assert min(delta_e(palette.same, color, eyes) for color in palette.sequential) > 8
+    quiet = contrast(palette.same, palette.background)
+    assert quiet > 1.15
+    for color in palette.sequential:
+        assert contrast(color, palette.background) > 1.1 * quiet
+
+
+def test_a_map_that_begins_at_the_background_is_begun_later(theme, depth):
+    """The user's own map need not know what is seen beside the background."""
+    from dataclasses import replace
+
+    dark, light = (0, 0, 0), (255, 255, 255)
+    ends = (dark, light) if theme.dark else (light, dark)
+    codes = tuple(range(232, 256)) if theme.dark else tuple(range(255, 231, -1))
+    own = replace(theme, sequential=ends, xterm_sequential=codes)
+    palette = make_palette(own, depth=depth)
+    assert contrast(palette.sequential[0], palette.background) > 1.4
+    assert len(palette.sequential) == LEVELS and len(set(palette.sequential)) > 10
 
 
 # 256 colours

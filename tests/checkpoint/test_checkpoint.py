@@ -121,8 +121,13 @@ def test_odd_index_warns(
 
 def test_single_file_beside_the_index_warns(tmp_path: Path) -> None:
     write(two_shards(tmp_path) / "model.safetensors", one_tensor("other"))
-    assert "model.safetensors" in warnings_of(tmp_path)[0]
-    assert open_checkpoint(tmp_path / INDEX).warnings == ()
+    with open_checkpoint(tmp_path) as checkpoint:  # as transformers does
+        assert list(checkpoint.tensors) == ["other"]
+        assert checkpoint.doubts == checkpoint.warnings
+        assert checkpoint.warnings[0].startswith("2 more files lie here")
+    for named in (INDEX, "model.safetensors"):
+        with open_checkpoint(tmp_path / named) as checkpoint:
+            assert checkpoint.warnings == checkpoint.doubts == ()
 
 
 def test_tensor_in_two_files(tmp_path: Path) -> None:

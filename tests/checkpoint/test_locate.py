@@ -32,7 +32,7 @@ FOLDERS: list[tuple[list[str], list[str], str | None]] = [
     (["X.SAFETENSORS"], ["X.SAFETENSORS"], None),
     (["model.safetensors", "other.safetensors"], ["model.safetensors"], None),
     (["model.safetensors", "adapter_model.safetensors"], ["model.safetensors"], None),
-    (["model.safetensors", "model.safetensors.index.json"], [], "model.safetensors.index.json"),
+    (["model.safetensors", "model.safetensors.index.json"], ["model.safetensors"], None),
     (["m-1.safetensors", "m.safetensors.index.json"], [], "m.safetensors.index.json"),
     (["a.safetensors", "adapter_model.safetensors"], ["adapter_model.safetensors"], None),
     (

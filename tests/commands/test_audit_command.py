@@ -6,7 +6,9 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from tui.cli import main
 from tui.demo import demo_pair
@@ -87,7 +89,7 @@ def test_no_proof_is_exit_code_2(audit, tmp_path) -> None:
     )
     status, out, _ = audit(short, BASE, "--frozen", "model.norm", "--frozen", "model.layers.0")
     assert status == 2
-    assert "no proof: no partner in the reference" in out
+    assert "no proof: no partner in the base" in out
     assert out.splitlines()[-1] == "10 frozen tensors: 9 bit-identical, 1 without a proof"
     # What moved is certain, whatever else could not be proven.
     assert audit(short, MODEL, "--frozen", "*")[0] == 1
@@ -114,3 +116,40 @@ def test_sheets_have_a_line_each(audit, form, delimiter) -> None:
 def test_markdown(audit) -> None:
     _, out, _ = audit(BASE, MODEL, "--frozen", "model.norm", "--format", "md")
     assert out.splitlines()[2].startswith("| `model.norm.weight` |")
+
+
+def test_what_no_number_shows_is_said(audit, tmp_path) -> None:
+    paths = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
+    values = np.ones((3, 5), np.float32)
+    save_file({"w": values}, paths[0])
+    values[0, 1:] = np.nan
+    save_file({"w": values}, paths[1])
+    status, out, _ = audit(*paths, "--frozen", "w")
+    assert status == 1
+    assert out.splitlines()[1].endswith("  moved: 4 positions hold NaN or infinity")
+    (tensor,) = json.loads(audit(*paths, "--frozen", "w", "--format", "json")[1])["tensors"]
+    assert tensor["nonfinite"] == 4
+
+
+def test_patterns_fit_the_names_of_the_base_too(audit, tmp_path) -> None:
+    paths = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
+    for path, prefix in zip(paths, ("", "bert."), strict=True):
+        save_file({f"{prefix}h.{at}.w": np.ones((2, 2), np.float32) for at in range(2)}, path)
+    assert audit(*paths, "--frozen", "h.1")[:2] == (0, "1 frozen tensor: 1 bit-identical\n")
+    assert audit(*paths, "--frozen", "h.1", "--trained", "bert.h.1")[0] == 2
+
+
+def test_the_help_points_up(audit) -> None:
+    out = " ".join(audit("--help")[1].split())
+    assert "see above" in out and "see below" not in out and "in the base" in out
+
+
+def test_a_saved_result_proves_nothing(audit, tmp_path) -> None:
+    from inspect_core.results.comparison import compare
+    from inspect_core.results.saved import save
+
+    path = tmp_path / "result.lamella"
+    save(path, compare(BASE, MODEL))
+    for sides in ((str(path), MODEL), (BASE, str(path)), (str(path), str(path))):
+        status, out, err = audit(*sides, "--frozen", "*")
+        assert (status, out) == (2, "") and "a saved result, which holds no weights" in err

@@ -121,7 +121,7 @@ def test_every_status_has_a_word(diff, made) -> None:
     assert row_of(out, "moved")[-4:] == ["1", "1", "1", "100%"]
     assert row_of(out, "new")[-1] == "added"
     assert row_of(out, "gone")[-1] == "removed"
-    assert "shape 1x3 here, 2x3 in the reference" in out
+    assert "shape 1x3 here, 2x3 in the base" in out
     assert "dtype C64 is listed but not compared" in out
     counts = "1 changed, 1 identical, 1 added, 1 removed, 1 of another shape, 1 not comparable"
     assert f"6 tensors: {counts}\n" in out

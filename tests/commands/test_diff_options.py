@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -189,12 +190,27 @@ def test_files_are_written_once_and_whole(diff, tmp_path) -> None:
     }  # fmt: skip
 
 
+MINUTE = r"20\d\d-\d\d-\d\d \d\d:\d\d"
+
+
 def test_a_saved_result_is_as_good_as_the_two(diff, tmp_path) -> None:
     path = tmp_path / "result.lamella"
     assert diff(BASE, MODEL, "--save", path)[0] == 0
     for words in ((), ("--by", "layer"), ("--by", "type"), ("--format", "json"), ("--top", "3"),
                   ("--node", "model.layers.1"), ("--fail-over", "rel_l2=0.01")):  # fmt: skip
-        assert diff(path, *words)[:2] == diff(BASE, MODEL, *words)[:2]
+        (status, out, _), (expected, anew, _) = diff(path, *words), diff(BASE, MODEL, *words)
+        if "json" in words:
+            found = json.loads(out)
+            assert re.fullmatch(MINUTE, found.pop("saved"))
+            assert found == json.loads(anew)
+        else:
+            first, _, rest = out.partition("\n")
+            assert re.fullmatch(f"a saved result of {MINUTE} UTC, not of the files .*", first)
+            assert rest == anew
+        assert status == expected
+    kinds = json.loads(diff(path, "--by", "kind", "--format", "json")[1])
+    assert re.fullmatch(MINUTE, kinds["saved"])
+    assert "a saved result of" in diff(path, "--heatmap")[2]
     status, _, err = diff(path, "--metric", "median_abs")
     assert status == 2 and "was saved without" in err
     assert diff(BASE, MODEL, "--save", path)[0] == 2
@@ -294,3 +310,151 @@ def test_the_help_has_every_option_in_its_section_and_every_metric(diff) -> None
     headings = [line for line in out.splitlines() if line.endswith(":") and line[0] != " "]
     assert headings == [f"{heading}:" for heading in (*SECTIONS, "Options")]
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_over_with_a_number_that_falls_is_refused(diff) -> None:
+    for words in (("--metric", "cosine"), ("--metric", "cosine,rel_l2", "--by", "layer")):
+        status, out, err = diff(BASE, MODEL, *words, "--over", "0.9")
+        assert (status, out) == (2, "") and "one_minus_cosine" in err
+    assert diff(BASE, MODEL, "--metric", "one_minus_cosine", "--over", "0.9")[0] == 0
+    for odd in ("nan", "inf", "1e400"):
+        assert diff(BASE, MODEL, "--over", odd)[0] == 2
+
+
+def test_over_lists_what_changed_and_no_metric_counts(diff, made) -> None:
+    base = {"a": np.ones(2, F32), "b": np.ones(2, F32), "both": NAN}
+    pair = made(base, base | {"a": NAN})
+    rows = records(diff(*pair, "--format", "csv", "--over", "5")[1])
+    assert [row["name"] for row in rows] == ["a"]
+
+
+def test_patterns_fit_the_names_of_the_base_too(diff, made) -> None:
+    base = {f"encoder.{at}.w": np.ones((2, 2), F32) for at in range(3)} | {"gone": NAN}
+    model = {f"bert.encoder.{at}.w": np.ones((2, 2), F32) for at in range(3)}
+    pair = made(base, model)
+
+    def names(*words: str) -> list[str]:
+        return [row["name"] for row in records(diff(*pair, "--format", "csv", *words)[1])]
+
+    assert names("--node", "encoder.1") == names("--node", "bert.encoder.1") == ["bert.encoder.1.w"]
+    assert names("--not", "encoder.1", "--not", "gone") == ["bert.encoder.0.w", "bert.encoder.2.w"]
+    assert names("--node", "bert.encoder", "--not", "encoder.[12]") == ["bert.encoder.0.w"]
+    lines = diff(*pair, "--spectrum", "--node", "encoder.1")[1].splitlines()
+    assert any(line.startswith("bert.encoder.1.w") for line in lines)
+
+
+def test_a_pattern_fits_a_saved_result_by_the_names_of_the_base(diff, made, tmp_path) -> None:
+    pair = made({"q.w": np.ones((2, 2), F32)}, {"bert.q.w": np.ones((2, 2), F32)})
+    path = tmp_path / "result.lamella"
+    assert diff(*pair, "--save", path)[0] == 0
+    assert len(records(diff(path, "--node", "q", "--format", "csv")[1])) == 1
+
+
+def test_kinds_are_patterns_of_just_their_tensors(diff, made) -> None:
+    base = {f"h.{at}.{name}.w": np.ones(2, F32) for at in range(3) for name in ("out", "attn.out")}
+    pair = made(base, base)
+    kinds = records(diff(*pair, "--by", "kind", "--format", "csv")[1])
+    assert {row["name"] for row in kinds} == {"h.{n}.out.w", "h.{n}.attn.out.w"}
+    for row in kinds:
+        words = ("--node", row["name"], "--format", "csv")
+        assert len(records(diff(*pair, *words)[1])) == int(row["tensors"]) == 3
+
+
+def test_a_map_that_fits_nothing_is_refused(diff, made, tmp_path) -> None:
+    base = {f"old.{at}.a": np.full(2, at + 1, F32) for at in range(2)}
+    pair = made(base, {f"new.{at}.b": np.full(2, at + 1, F32) for at in range(2)})
+    path = tmp_path / "map.toml"
+    path.write_text('[[rename]]\nmatch = "old.{n}.a"\nto = "new.{n}.b"\n')  # the wrong way round
+    for words in (("--map", path), ("--map", path, "--spectrum")):
+        status, out, err = diff(*pair, *words)
+        assert (status, out) == (2, "") and "map.toml" in err
+        assert "match is tried on the model's names" in err
+    path.write_text(
+        '[[rename]]\nmatch = "new.{n}.b"\nto = "old.{n}.a"\n[[rename]]\nmatch = "no"\nto = "old"\n'
+    )
+    status, _, err = diff(*pair, "--map", path)
+    assert status == 0 and "warning: model: map.toml: rule 2 fits no tensor of the model" in err
+
+
+def test_what_several_models_have_no_column_for_is_refused(diff) -> None:
+    for words in (
+        ("--all-metrics",),
+        ("--metric", "rel_l2,cosine"),
+        ("--all-metrics", "--heatmap"),
+    ):
+        for form in ("csv", "json"):
+            status, out, err = diff(BASE, MODEL, MODEL, *words, "--format", form)
+            assert (status, out) == (2, "") and "one metric" in err
+    assert diff(BASE, MODEL, MODEL, "--metric", "cosine", "--format", "csv")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--scale", "log"), "--heatmap"),
+        (("--heatmap", "--by", "kind"), "--by"),
+        (("--heatmap", "--metric", "rel_l2,cosine"), "one metric"),
+        (("--output", "x.foo"), ".csv"),
+        (("--output", "x"), ".csv"),
+        (("--output", "x.svg"), "--heatmap"),
+        (("--format", "csv", "--output", "x.json"), "csv"),
+        (("--format", "table", "--output", "x.json"), "table"),
+        (("--heatmap", "--format", "csv", "--output", "x.png"), "csv"),
+        (("--spectrum", "--by", "layer"), "--by"),
+        (("--spectrum", "--metric", "cosine", "--all-metrics"), "--metric, --all-metrics"),
+        (("--spectrum", "--format", "csv"), "--format csv"),
+        (("--spectrum", "--scale", "log"), "--scale"),
+        (("--spectrum", "--device", "cuda"), "--device"),
+    ],
+)
+def test_no_option_is_dropped_without_a_word(diff, tmp_path, monkeypatch, words, why) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = diff(BASE, MODEL, *words)
+    assert (status, out) == (2, "") and why in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_format_goes_with_an_ending_that_is_none(diff, tmp_path) -> None:
+    path = tmp_path / "rows.data"
+    assert diff(BASE, MODEL, "--format", "csv", "--output", path)[0] == 0
+    assert path.read_text() == diff(BASE, MODEL, "--format", "csv")[1]
+
+
+def test_an_unchanged_row_says_so_with_several_models(diff, made) -> None:
+    base = {"a": np.ones(2, F32), "b": np.ones(2, F32)}
+    paths = made(base, base | {"a": base["a"] * 2}, base | {"a": base["a"] * 3})
+    for by in ("tensor", "layer"):
+        (row,) = [line for line in diff(*paths, "--by", by)[1].splitlines() if line[:2] == "b "]
+        assert row.split() == ["b", "identical"]
+    (row,) = [r for r in records(diff(*paths, "--format", "csv")[1]) if r["name"] == "b"]
+    assert list(row.values()) == ["b", "0.0", "0.0"]
+
+
+def test_checkpoints_of_two_runs_are_named_by_what_differs(diff, tmp_path) -> None:
+    places = [tmp_path / at for at in ("base", "one/ckpt-500", "two/ckpt-500")]
+    for at, place in enumerate(places):
+        place.mkdir(parents=True)
+        save_file({"w": np.full(2, at + 1, F32)}, place / "model.safetensors")
+    out = diff(*places)[1]
+    (head,) = [line for line in out.splitlines() if line.startswith("tensor")]
+    assert head.split() == ["tensor", "one/ckpt-500", "two/ckpt-500"]
+    assert "one/ckpt-500" in records(diff(*places, "--format", "csv")[1])[0]
+
+
+def test_what_was_compared_in_part_is_named_where_it_is_one(diff, made) -> None:
+    names = ("wte.weight", "w")
+    pair = made(
+        {names[0]: np.ones((4, 2), F32), "w": np.ones(2, F32)},
+        {names[0]: np.ones((6, 2), F32), "w": np.ones(2, F32)},
+    )
+    out = diff(*pair)[1]
+    assert "wte.weight was compared in part: the model or the base has more rows" in out
+
+
+def test_the_help_says_what_a_reader_has_to_know(diff) -> None:
+    words = " ".join(diff("--help")[1].split())
+    for said in (
+        'match = "bert.{n}.*"', "match is tried on the model's names", "estimates",
+        "the first dimension", "{n}", "the base", "robust", "in the model's order",
+    ):  # fmt: skip
+        assert said in words, said

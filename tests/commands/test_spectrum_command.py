@@ -85,3 +85,29 @@ def test_options_that_make_no_sense_are_refused(spectra, words):
 def test_a_pattern_that_fits_nothing_is_refused(spectra):
     status, _, err = spectra("--node", "nothing.like.it")
     assert status == 2 and "no tensor" in err
+
+
+def test_a_matrix_without_a_spectrum_that_changed_has_a_row(monkeypatch, capsys, tmp_path):
+    eye = np.eye(4, dtype=np.float32)
+    odd = eye.copy()
+    odd[1, 2:] = np.nan
+    base = {"moved": eye, "nan": eye, "same.nan": odd, "other": eye, "vector": eye[0]}
+    model = base | {"moved": eye * 2, "nan": odd, "other": eye[:2], "vector": eye[1], "new": eye}
+    paths = [str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors")]
+    for path, tensors in zip(paths, (base, model), strict=True):
+        save_file({name: values.copy() for name, values in tensors.items()}, path)
+    monkeypatch.setattr(sys, "argv", ["lamella", "diff", *paths, "--spectrum"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out = capsys.readouterr().out
+    lines = {line.split()[0]: line for line in out.splitlines() if line and line[0] in "mnosv"}
+    assert ended.value.code == 0
+    assert "2 positions hold NaN or infinite values" in lines["nan"]
+    assert "shape 2x4 here" in lines["other"]
+    assert not {"same.nan", "vector", "new"} & lines.keys()
+    assert "3 tensors have no singular values" in out
+
+
+def test_the_lines_below_say_what_the_ranks_are(spectra):
+    out = spectra()[1]
+    assert "eff. rank: " in out and "stable rank: " in out

@@ -25,6 +25,7 @@ from inspect_core.delta.compare import Comparer
 from inspect_core.delta.kernel import Chunk, CpuKernel
 from inspect_core.delta.rounding import FORMATS, narrow_side
 from inspect_core.delta.summary import COUNTS, Summary
+from inspect_core.delta.torch_kernel import TorchKernel
 from inspect_core.pairing import Pair
 
 ACROSS = [(n, w) for n in FLOATS for w in FLOATS if FORMATS[n].width < FORMATS[w].width]
@@ -141,6 +142,43 @@ def test_an_overflow_to_infinity_is_explained_and_a_finite_value_in_its_place_is
     # Not explained: the other sign, a clipped value, a number for an infinity, a NaN for 3.
     assert (got.changed, got.beyond, got.left_out) == (7, 4, 6)
     assert got.sq_beyond == got.sq_d == (1e5 - 65504.0) ** 2
+
+
+@pytest.mark.parametrize("kernel", [CpuKernel(), TorchKernel("cpu")])
+@pytest.mark.parametrize(("narrow", "wide"), ACROSS)
+def test_of_a_nan_only_a_nan_is_the_rounded_value(kernel, narrow, wide):
+    """Not the infinity, nor the largest value, that anything too large becomes."""
+    largest = FORMATS[narrow].overflow
+    ends = [largest, -largest, FORMATS[narrow].largest, 0.0, 1.0]
+    narrow_raw = encode([*ends, *[math.nan] * 5], narrow)
+    wide_raw = encode([math.nan] * 10, wide)
+    wide_raw[5 * TORCH[wide].itemsize :] |= encode([-0.0] * 5, wide)  # the NaN of the other sign
+    for sides in [(narrow_raw, narrow, wide_raw, wide), (wide_raw, wide, narrow_raw, narrow)]:
+        got = kernel.compare(chunk_of(*sides), False, None)[0]
+        assert (got.changed, got.beyond, got.left_out) == (10, 5, 10)
+
+
+@pytest.mark.parametrize("kernel", [CpuKernel(), TorchKernel("cpu")])
+@pytest.mark.parametrize(("narrow", "wide"), ACROSS)
+def test_what_is_explained_is_what_torch_casts(kernel, narrow, wide):
+    """Any bits against any bits, and against the neighbours of the rounded value."""
+    rng = np.random.default_rng(11)
+    wide_raw = hard_values(rng, wide, 700)
+    rounded = rounded_raw(wide_raw, wide, narrow)
+    random = rng.integers(0, 256, rounded.size, np.uint8)
+    extremes = encode([math.nan, math.inf, -math.inf, FORMATS[narrow].largest], narrow)
+    extremes = np.resize(extremes, rounded.size)
+    near = rounded.copy()
+    near[:: TORCH[narrow].itemsize] ^= 1
+    x = widen(wide_raw, wide)
+    for narrow_raw in (rounded, random, extremes, near):
+        y, cast = widen(narrow_raw, narrow), widen(rounded, narrow)
+        explained = (y == cast) | (np.isnan(y) & np.isnan(cast)) | (y == x)
+        if math.isfinite(FORMATS[narrow].overflow):  # larger values may saturate or be NaN
+            saturated = np.isnan(y) | (y == np.copysign(FORMATS[narrow].largest, x))
+            explained |= (np.abs(x) > FORMATS[narrow].largest) & saturated
+        got = kernel.compare(chunk_of(narrow_raw, narrow, wide_raw, wide), False, None)[0]
+        assert got.beyond == (~explained).sum()
 
 
 @pytest.mark.parametrize("dtype", ["F64", "F32", "F16", "BF16", "I64", "I8"])

@@ -295,3 +295,33 @@ def test_a_fall_in_the_values_is_found(rng):
     matrix = update(rng, np.ones((40, 30)), 5, 1.0) + 1e-4 * rng.normal(size=(40, 30))
     at, ratio = spectrum(matrix).drop
     assert at == 5 and ratio > 50
+
+
+@pytest.mark.parametrize("most_exact", [0, 1024])
+def test_a_rank_is_a_bound_where_the_noise_hides_a_part(rng, most_exact):
+    """A strong rank 2 on a full-rank change that is about as large as rounding to BF16."""
+    base = widen(encode(weight(rng, 300, 260), "BF16"), "BF16").reshape(300, 260)
+    small = 0.3 * 2.0**-8 * np.abs(base) * rng.normal(size=base.shape)
+    merged = base + update(rng, base, 2, 0.002) + small
+    found = spectrum(merged, "BF16", base, most_exact=most_exact)
+    assert found.changed_fraction < 0.9 and 0 < found.rank < 20
+    assert found.buried and found.rank_is_bound and found.effective_rank is None
+    assert found.stable_rank > found.rank
+
+
+def test_a_small_full_rank_change_beyond_the_noise_is_no_exact_rank(rng):
+    """Each value moves by some roundings: below the noise of the largest rows, but no noise."""
+    base = widen(encode(weight(rng, 300, 260), "BF16"), "BF16").reshape(300, 260)
+    merged = base + 0.02 * np.abs(base) * rng.normal(size=base.shape)
+    found = spectrum(merged, "BF16", base)
+    assert 0 < found.rank < 260 and found.rank_is_bound
+
+
+@pytest.mark.parametrize("dtype", ["F32", "BF16"])
+def test_a_rank_of_a_few_rows_is_no_bound(rng, dtype):
+    base = widen(encode(weight(rng, 300, 260), dtype), dtype).reshape(300, 260)
+    merged = base.copy()
+    merged[40:60] += update(rng, base[40:60], 3, 0.3)
+    for sides in ((merged, base), (merged.T, base.T)):
+        found = spectrum(np.ascontiguousarray(sides[0]), dtype, np.ascontiguousarray(sides[1]))
+        assert (found.rank, found.rank_is_bound) == (3, False)

@@ -158,7 +158,7 @@ def _sets(room: Room) -> Iterator[Case]:
     one = {"m-7.safetensors": squares(["t7"])}
     yield _index(room, "i_1499_missing", {"weight_map": many}, one, "warn", note)
     other = {**_BOTH, "model.safetensors": squares(["other"])}
-    note = "the index wins, as it does in transformers; the other file is mentioned"
+    note = "the one file wins, as it does in transformers; the others are mentioned"
     yield _index(room, "i_both_single_and_index", {"weight_map": _MAP}, other, "warn", note)
     pickle = {"evil.bin": b"\x80\x02."}
     note = "a safetensors index never leads to a pickle"

@@ -11,6 +11,9 @@ from pairing_made import Arrays, by_name, differ, listed, read, saved
 
 from inspect_core.checkpoint import Checkpoint
 from inspect_core.pairing import Pairing, pair_checkpoints
+from inspect_core.pairing.by_layout import PARTS_A_NAME
+from inspect_core.pairing.layouts import UNTOLD
+from inspect_core.pairing.names import pair_tensors
 
 HIDDEN, INNER, HEADS, KEYS, SIZE = 16, 24, 4, 2, 4
 RANDOM = np.random.default_rng(7)
@@ -74,7 +77,7 @@ def both_ways(
     return same(first, second), same(second, first)
 
 
-@pytest.mark.parametrize("configs", [(LLAMA, LLAMA), (LLAMA, None), (None, LLAMA)])
+@pytest.mark.parametrize("configs", [(LLAMA, LLAMA), (None, LLAMA)])
 def test_fused_and_split_projections(tmp_path: Path, configs: tuple) -> None:
     split = llama()
     there, back = both_ways(tmp_path, split, phi3(split), configs)
@@ -94,7 +97,7 @@ def test_without_a_config_uneven_projections_are_not_guessed(tmp_path: Path) -> 
     one, two = saved(tmp_path / "a", split), saved(tmp_path / "b", phi3(split))
     match = by_name(pair_checkpoints(two, one))["model.layers.0.self_attn.qkv_proj.weight"]
     assert match.status == "added"
-    assert match.reason == "no config says how its queries, keys and values are fused"
+    assert match.reason == "ambiguous: no config says how its queries, keys and values are fused"
 
 
 def test_a_prefix_and_another_layout(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_an_unknown_family_is_not_guessed(tmp_path: Path) -> None:
     split = {f"h.0.{p}_proj.weight": values(HIDDEN, HIDDEN) for p in "qkv"}
     fused = {"h.0.query_key_value.weight": values(3 * HIDDEN, HIDDEN)}
     one, two = saved(tmp_path / "a", split), saved(tmp_path / "b", fused)
-    what = "no config says how its queries, keys and values are fused"
+    what = "ambiguous: no config says how its queries, keys and values are fused"
     for pairing, status in (
         (pair_checkpoints(two, one), "added"),
         (pair_checkpoints(one, two), "removed"),
@@ -230,6 +233,27 @@ def test_square_experts_are_not_guessed(tmp_path: Path) -> None:
     assert reason == "its matrices are square, and no config says which way they are stored"
 
 
+@pytest.mark.parametrize("family", ["qwen3_vl_moe", "nobodys"])
+def test_square_experts_of_a_family_that_has_both_are_not_guessed(
+    tmp_path: Path, family: str
+) -> None:
+    apart = {f"m.experts.{e}.down_proj.weight": values(8, 8) for e in range(2)}
+    whole = {"m.experts.down_proj": np.stack(list(apart.values()))}
+    one = saved(tmp_path / "a", whole, {"model_type": family, "text_config": {"hidden_size": 8}})
+    reason = pair_checkpoints(one, saved(tmp_path / "b", apart)).matches[0].reason
+    assert reason.startswith("its matrices are square")
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_the_width_says_which_way_experts_are_stored(tmp_path: Path, turn: bool) -> None:
+    apart = experts()
+    config = {"model_type": "qwen3_vl_moe", "text_config": {"hidden_size": HIDDEN}}
+    whole = in_one(apart)
+    if turn:
+        whole = {n: v.transpose(0, 2, 1) if v.ndim == 3 else v for n, v in whole.items()}
+    both_ways(tmp_path, apart, whole, (None, config))
+
+
 def conv1d(linear: Arrays) -> dict[str, np.ndarray]:
     return {n: v.T if v.ndim == 2 and ".c_" in n else v for n, v in linear.items()}
 
@@ -251,6 +275,42 @@ def test_conv1d_against_linear(tmp_path: Path) -> None:
     # Square, equal in name and shape: only the file's other matrices tell that it is turned.
     square = by_name(there)["h.0.attn.c_proj.weight"]
     assert square.reason == "transposed: stored [in, out] in the reference"
+
+
+SQUARE = "h.0.attn.c_proj.weight"
+
+
+def turned(ours: Arrays, theirs: Arrays, *configs: Mapping[str, object] | None) -> str:
+    """Why the square matrix of two listed files is paired as it is, or is not."""
+    shapes = [{name: value.shape for name, value in side.items()} for side in (ours, theirs)]
+    one, two = (listed(side, config) for side, config in zip(shapes, configs, strict=True))
+    return by_name(pair_checkpoints(one, two))[SQUARE].reason
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"zz.c_attn.weight": values(6, 2)},
+        {"h.0.zz.c_attn.weight": values(6, 2)},
+        {"h.1.attn.c_attn.weight": values(3 * HIDDEN, HIDDEN)},
+    ],
+)
+def test_a_foreign_witness_turns_no_square(lie: Arrays) -> None:
+    base = conv1d(linear_gpt2())
+    config = {"model_type": "gpt2"}
+    assert not turned({**base, **lie}, base, config, config).startswith("transposed")
+    assert not turned({**base, **lie}, base, None, None).startswith("transposed")
+    alone = {SQUARE: base[SQUARE]}
+    assert turned({**alone, **lie}, alone, config, config) in ("same name", UNTOLD)
+
+
+def test_a_square_is_turned_for_certain_where_config_and_witness_agree() -> None:
+    straight = linear_gpt2()
+    shapes = [{n: v.shape for n, v in side.items()} for side in (straight, conv1d(straight))]
+    for config, sure in (({"model_type": "gpt2"}, True), (None, False)):
+        pairing = pair_checkpoints(listed(shapes[0]), listed(shapes[1], config))
+        match = by_name(pairing)[SQUARE]
+        assert match.status == "pair" and (match.doubt == "") == sure
 
 
 def test_conv1d_against_split_projections(tmp_path: Path) -> None:
@@ -305,6 +365,18 @@ def test_gamma_is_renamed_only_where_the_target_is_free() -> None:
         ("shared.weight", (8, 4), (10, 4), "pair"),
         ("cls.predictions.bias", (8,), (10,), "pair"),
         ("embeddings.word_embeddings.weight", (10, 4), (8, 5), "shape_mismatch"),
+        ("output.weight", (8, 4), (10, 4), "pair"),
+        ("token_embd.weight", (8, 4), (10, 4), "pair"),
+        ("tok_embeddings.weight", (8, 4), (10, 4), "pair"),
+        ("output.bias", (8,), (10,), "pair"),
+        ("time_embed.weight", (10, 4), (8, 4), "shape_mismatch"),
+        ("patch_embed.weight", (10, 4), (8, 4), "shape_mismatch"),
+        ("router_embed.weight", (10, 4), (8, 4), "shape_mismatch"),
+        ("embeddings.position_embeddings.weight", (10, 4), (8, 4), "shape_mismatch"),
+        ("embeddings.token_type_embeddings.weight", (2, 4), (1, 4), "pair"),
+        ("transformer.wpe.weight", (8, 4), (10, 4), "shape_mismatch"),
+        ("score.weight", (8, 4), (10, 4), "shape_mismatch"),
+        ("a.output.weight", (8, 4), (10, 4), "shape_mismatch"),
         ("embeddings.LayerNorm.bias", (8,), (10,), "shape_mismatch"),
         ("mlp.shared_expert.gate_proj.weight", (8, 4), (10, 4), "shape_mismatch"),
         ("cls.predictions.transform.dense.weight", (8, 4), (10, 4), "shape_mismatch"),
@@ -406,12 +478,26 @@ def test_a_very_large_pair_of_other_layouts() -> None:
 
 
 def test_experts_beyond_number_are_left_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspect_core.pairing.by_layout.MOST_PARTS", 10)
+    monkeypatch.setattr("inspect_core.pairing.by_layout.MOST_PARTS", 16)
+    monkeypatch.setattr("inspect_core.pairing.by_layout.PARTS_A_NAME", 0)
     names = {f"{n}.experts.down_proj": (8, 2, 3) for n in range(5)}
     apart = {f"{n}.experts.{e}.down_proj.weight": (2, 3) for n in range(5) for e in range(8)}
     config = {"model_type": "mixtral"}
     pairing = pair_checkpoints(listed(names, config), listed(apart))
     assert [m.status for m in pairing.matches[:5]] == ["pair", "pair", "added", "added", "added"]
+
+
+def test_few_bytes_do_not_become_many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspect_core.pairing.by_layout.MOST_PARTS", 100)
+    names = {f"{n}.experts.down_proj": (40, 2, 3) for n in range(50)}
+    found = []
+    monkeypatch.setattr(
+        "inspect_core.pairing.by_layout.pair_tensors",
+        lambda ours, theirs: found.extend([*ours, *theirs]) or pair_tensors(ours, theirs),
+    )
+    other = {f"{name}.weight": (40, 3, 2) for name in names}
+    pair_checkpoints(listed(names, {"model_type": "mixtral"}), listed(other))
+    assert len(found) < 2 * (100 + PARTS_A_NAME * 100) + 100
 
 
 def test_gpt_oss_alternates_gate_and_up(tmp_path: Path) -> None:
@@ -441,3 +527,13 @@ def test_an_order_of_its_own_is_not_guessed(name: str, config: Mapping[str, obje
     split = {f"{path}.{p}_proj.weight": (HIDDEN, HIDDEN) for p in "qkv"}
     pairing = pair_checkpoints(listed({name: (3 * HIDDEN, HIDDEN)}, config), listed(split))
     assert {match.status for match in pairing.matches} == {"added", "removed"}
+
+
+def test_equal_names_are_the_same_name_beside_turned_matrices(tmp_path: Path) -> None:
+    """GPT-2's biases, where one side stores its weights [in, out]."""
+    straight = linear_gpt2()
+    there, _ = both_ways(tmp_path, straight, conv1d(straight), (None, None))
+    reasons = {name: match.reason for name, match in by_name(there).items()}
+    biases = [name for name in reasons if name.endswith("bias")]
+    assert biases and {reasons[name] for name in biases} == {"same name"}
+    assert "other spelling" not in there.rules

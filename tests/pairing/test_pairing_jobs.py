@@ -103,10 +103,15 @@ def test_the_map_travels_with_the_reference(tmp_path: Path) -> None:
     changed = COUNTS.index("changed")
     assert runner.parts and not any(part.rows.counts[:, changed].any() for part in runner.parts)
     # It is read again, and the old pairing is forgotten.
-    rules.write_text("[[rename]]\nmatch = 'nothing'\nto = 'x'\n")
+    rules.write_text(
+        "[[rename]]\nmatch = 'h.9.w'\nto = 'x'\n[[rename]]\nmatch = 'h.2.*'\nto = 'h.2.*'\n"
+    )
     again = runner.run(job)
-    assert again.rules == {"same name": 2}
-    assert again.warnings[-1] == "map.toml: rule 1 fits no tensor: nothing"
+    assert again.rules == {"map map.toml": 1, "same name": 1}
+    assert again.warnings[-1] == "map.toml: rule 1 fits no tensor of the model: h.9.w"
+    rules.write_text("[[rename]]\nmatch = 'nothing'\nto = 'x'\n")
+    with pytest.raises(UsageError, match="match is tried on the model's names"):
+        runner.run(job)
     rules.write_text("[[rename]]\n")
     with pytest.raises(UsageError, match="needs 'match' and 'to'"):
         runner.run(job)

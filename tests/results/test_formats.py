@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,10 @@ HOSTILE = [
     "=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "'quoted", "\uff1d1", "a\tb", "a\nb",
     "a\r\nb", 'say "x"', "a,b", "a|b", "\x1b]0;x\x07", "\u202eabc", "`code`", "``", "[x](http://x.y)",
     "<img src=x>", "![](http://x)", "", " ", "é", "\U0001f600",
+]  # fmt: skip
+FORMULAS = [
+    " =1", "\uff1d1+1", "  \ufe66 1", "; =1+1", ',"=1', "\"-1", "|x", " \uff20a", "a=1", "\u00a0-1",
+    "\t=1",
 ]  # fmt: skip
 COLUMNS = (
     SheetColumn("name", "name", "tensor"),
@@ -40,13 +45,16 @@ def unguarded(text: str) -> str:
 
 @pytest.mark.parametrize(("form", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_separated_values_round_trip(form, delimiter) -> None:
-    text = sheet_text(sheet_of(HOSTILE), form)
+    names = [*HOSTILE, *FORMULAS]
+    text = sheet_text(sheet_of(names), form)
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
     assert rows[0] == ["name", "shape", "rel_l2", "note"]
-    assert [unguarded(row[0]) for row in rows[1:]] == [clean(name, None) for name in HOSTILE]
+    assert [unguarded(row[0]) for row in rows[1:]] == [clean(name, None) for name in names]
     assert all(row[1:] == ["2x3", "-0.5", ""] for row in rows[1:])
-    assert len(text.splitlines()) == 1 + len(HOSTILE)
-    assert not any(row[0].startswith(tuple("=+-@\uff1d")) for row in rows)
+    assert len(text.splitlines()) == 1 + len(names)
+    firsts = [unicodedata.normalize("NFKC", row[0].lstrip(' ;,"')[:1]) for row in rows]
+    assert not set(firsts) & set("=+-@|")
+    assert [row[0] for row in rows[-5:]] == ["'|x", "' \uff20a", "a=1", r"\xa0-1", r"\x09=1"]
     assert all(char.isprintable() or char in "\n\t" for char in text)
     assert form == "csv" or all(line.count("\t") == 3 for line in text.splitlines())
 
@@ -56,6 +64,14 @@ def test_any_name_round_trips(name, form) -> None:
     text = sheet_text(sheet_of([name], note=name), form[0])
     _, row = csv.reader(io.StringIO(text, newline=""), delimiter=form[1])
     assert unguarded(row[0]) == unguarded(row[3]) == clean(name, None)
+
+
+def test_texts_are_in_quotes_and_numbers_are_not() -> None:
+    text = sheet_text(sheet_of(['say "x"', "", "1e5"], note="a; b"), "csv")
+    assert text.splitlines() == [
+        '"name","shape","rel_l2","note"', '"say ""x""","2x3",-0.5,"a; b"',
+        ',"2x3",-0.5,"a; b"', '"1e5","2x3",-0.5,"a; b"',
+    ]  # fmt: skip
 
 
 def test_markdown_has_a_cell_for_each_column_and_no_markup() -> None:
@@ -79,7 +95,7 @@ def test_markdown_has_a_cell_for_each_column_and_no_markup() -> None:
 def test_what_is_undefined() -> None:
     columns = (COLUMNS[0], SheetColumn("n", "count"), SheetColumn("x", "number"), COLUMNS[4])
     sheet = Sheet("t", columns, [("a", None, float("nan"), None)])
-    assert sheet_text(sheet, "csv") == "name,n,x,note\na,,,\n"
+    assert sheet_text(sheet, "csv") == '"name","n","x","note"\n"a",,,\n'
     assert sheet_text(sheet, "md").splitlines()[2] == "| `a` | n/a | n/a |  |"
     assert json.loads(json_object({"rows": sheet.records()}))["rows"] == [
         {"name": "a", "n": None, "x": None, "note": None}

@@ -34,7 +34,7 @@ def test_names_and_members(tmp_path) -> None:
     found = compared(tmp_path, *made())
     names = {by: [group.name for group in groups_of(found, by)] for by in GROUPINGS}
     assert names["layer"] == ["enc.0", "enc.1", "enc.2", "emb.weight"]
-    assert sorted(names["kind"]) == ["emb.weight", "enc.*.down.weight", "enc.*.up.weight"]
+    assert sorted(names["kind"]) == ["emb.weight", "enc.{n}.down.weight", "enc.{n}.up.weight"]
     assert names["type"] == ["other weight", "all weight", "neither"]
     assert len(names["tensor"]) == 8
     layers = {group.name: group for group in groups_of(found, "layer")}
@@ -48,15 +48,15 @@ def test_numbers_are_of_all_values(tmp_path) -> None:
     base, model = made()
     found = compared(tmp_path, base, model)
     for group in groups_of(found, "kind"):
-        ending = group.name.rpartition("*.")[2]
+        ending = group.name.rpartition("{n}.")[2]
         names = [name for name in model if name.endswith(ending)]
         d = np.concatenate([(model[n].astype("f8") - base[n]).ravel() for n in names])
         assert METRICS["mean_abs"].value(group.summary) == pytest.approx(np.abs(d).mean())
 
 
 def test_only_what_was_asked_for(tmp_path) -> None:
-    found = compared(tmp_path, *made(), keep=lambda name: name.endswith("up.weight"))
-    assert [group.name for group in groups_of(found, "kind")] == ["enc.*.up.weight"]
+    found = compared(tmp_path, *made(), keep=lambda match: match.name.endswith("up.weight"))
+    assert [group.name for group in groups_of(found, "kind")] == ["enc.{n}.up.weight"]
     assert [group.tensors for group in groups_of(found, "layer")] == [1, 1, 1]
 
 
@@ -94,7 +94,7 @@ def test_every_view_of_any_comparison(found) -> None:
             listed = Selection(sort, top=2, over=0.0).of(groups, metrics[0])
             assert len(listed) <= min(2, len(groups))
         rows = side_by_side([found, found], [groups, groups], by)
-        assert len(beside_sheet([found, found], rows, by, metrics[0]).columns) == 3
+        assert len(beside_sheet([found, found], rows, by, metrics[0]).for_files().columns) == 3
         limits = [Threshold(metric, 0.1) for metric in metrics]
         assert len(breaches(groups, limits)) <= len(groups) * len(limits)
     assert len(similarity_sheet(found).rows) >= 6
@@ -106,7 +106,7 @@ def test_the_parts_of_a_fused_tensor_are_all_there(tmp_path) -> None:
     split = {f"h.{at}.attn.{k}_proj.weight": rng.normal(size=(4, 4)).astype(F32)
              for at in range(2) for k in "qkv"}  # fmt: skip
     fused = {
-        f"h.{at}.attn.qkv_proj.weight": np.concatenate(
+        f"h.{at}.attn.in_proj_weight": np.concatenate(
             [split[f"h.{at}.attn.{k}_proj.weight"] for k in "qkv"]
         )
         for at in range(2)

@@ -34,7 +34,7 @@ def lines(text: str) -> dict[str, list[str]]:
 def test_the_published_tables(tmp_path, key) -> None:
     """The script rounds the cosine of each row to float32, which costs small angles digits."""
     base, model, tables = t5()
-    found = compared(tmp_path, base, model, collect=Collect(rows=True))
+    found = compared(tmp_path, base, model, collect=Collect(rows=True, columns=True))
     table = lines(heatmap_text(heatmap_of(found, ORIGINALS[key]), "tsv"))
     told = [cells for side in tables.values() for cells in side.values()]
     assert len(told) >= 16
@@ -46,6 +46,20 @@ def test_the_published_tables(tmp_path, key) -> None:
         if key == "cossim":
             exact = [cell["angular_rowmean_pi"] * math.pi / 3.141 for cell in cells]
             assert values == pytest.approx(exact, rel=1e-9)
+
+
+def test_a_tensor_of_nan_is_no_zero_in_any_format(tmp_path) -> None:
+    base = {f"h.{at}.w": np.ones(2, F32) for at in range(2)} | {"head": np.ones(2, F32)}
+    broken = np.array([1.0, np.nan], F32)
+    heatmap = heatmap_of(
+        compared(tmp_path, base, base | {"h.1.w": broken, "head": broken}), METRICS["rel_l2"]
+    )
+    assert lines(heatmap_text(heatmap, "tsv")) == {"h.*.w": ["0.0", "NaN"], "head": ["NaN", ""]}
+    rows = list(csv.DictReader(io.StringIO(heatmap_text(heatmap, "csv"))))
+    assert [rows[0]["0"], rows[0]["1"], rows[1]["value"]] == ["0.0", "NaN", "NaN"]
+    assert "NaN" in heatmap_text(heatmap, "md")
+    told = json.loads(heatmap_text(heatmap, "json"))["sections"]
+    assert told[0]["values"] == [[0.0, None]] and told[0]["states"] == [["same", "not_finite"]]
 
 
 def test_hostile_names_keep_a_line_a_matrix(tmp_path) -> None:
@@ -70,7 +84,7 @@ def test_cells_without_a_number(tmp_path) -> None:
     values = dict(zip(section["kinds"], section["values"], strict=True))
     assert values == {"w": [None, 1.0], "v": [None, 1.0]}
     rows = heatmap_text(heatmap, "csv").splitlines()
-    assert rows[0] == "section,kind,0,1"
-    assert set(rows[1:]) == {"h,w,,1.0", "h,v,,1.0"}
+    assert rows[0] == '"section","kind","0","1"'
+    assert set(rows[1:]) == {'"h","w",,1.0', '"h","v",,1.0'}
     states = dict(zip(section["kinds"], section["states"], strict=True))
     assert states == {"w": ["undefined", "changed"], "v": ["absent", "changed"]}

@@ -7,6 +7,7 @@ from results_made import F32, compared
 from inspect_core.delta.metrics import METRICS
 from inspect_core.results.heatmap import (
     ABSENT,
+    NOT_FINITE,
     SAME,
     UNCOMPARED,
     UNDEFINED,
@@ -117,9 +118,26 @@ def test_states_tell_apart_what_a_number_does_not(tmp_path) -> None:
     assert (section.values[section.states == SAME] == 0.0).all()
 
 
+def test_what_became_nan_is_no_plain_zero(tmp_path) -> None:
+    base = {f"layers.{k}.a": normal(2, 2) for k in range(4)}
+    base["layers.3.a"][0, 0] = np.nan
+    model = {name: values.copy() for name, values in base.items()}
+    model["layers.1.a"][0, 0] = np.nan
+    model["layers.2.a"][0, 0] = np.inf
+    model["layers.2.a"][1, 1] += F32(1.0)
+    found = compared(tmp_path, base, model)
+    (section,) = heatmap_of(found, METRICS["rel_l2"]).sections
+    assert section.states.tolist() == [[SAME, NOT_FINITE, NOT_FINITE, SAME]]
+    assert np.isnan(section.values[0, 1]) and section.values[0, 2] > 0.0
+    (section,) = heatmap_of(found, METRICS["changed_fraction"]).sections
+    assert section.values[0].tolist() == [0.0, 0.25, 0.5, 0.0]
+
+
 def test_only_what_was_asked_for_has_rows_and_columns(tmp_path) -> None:
     base = t5()
-    chosen = compared(tmp_path, base, moved(base), keep=lambda name: "decoder.block.1" in name)
+    chosen = compared(
+        tmp_path, base, moved(base), keep=lambda match: "decoder.block.1" in match.name
+    )
     (section,) = heatmap_of(chosen, METRICS["rel_l2"]).sections
     assert (section.title, section.columns) == ("decoder.block", ("1",))
     assert (section.states == VALUE).all()

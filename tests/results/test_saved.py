@@ -9,14 +9,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
-from saved_made import comparisons, small_comparison
+from saved_made import comparisons, encode, info, put, small_comparison
 
 from inspect_core.checkpoint import open_checkpoint
 from inspect_core.delta.collect import EVERYTHING, Collect
 from inspect_core.delta.histogram import PackedHistograms
+from inspect_core.delta.kernel import Chunk, CpuKernel
 from inspect_core.delta.metrics import METRICS, ORIGINALS
 from inspect_core.delta.table_parts import PartRows
 from inspect_core.errors import CheckpointError, UsageError
+from inspect_core.pairing.match import Match
 from inspect_core.results import saved_reader
 from inspect_core.results.comparison import compare
 from inspect_core.results.records import report_of
@@ -56,7 +58,9 @@ def test_a_real_comparison_gives_the_same_report(tmp_path) -> None:
     found = compare(*demo_pair())
     path = tmp_path / "movies.lamella"
     save(path, found)
-    assert report_of(load(path)) == report_of(found)
+    again = load(path)
+    assert report_of(again) == replace(report_of(found), saved=again.made)
+    assert len(again.made) == len("2026-01-31 12:00") and not found.made
     assert load(path).tree().order == found.tree().order
     assert is_saved(path)
     again = read_saved(path)
@@ -80,7 +84,7 @@ def test_what_only_some_sweeps_collect_is_kept(tmp_path, collect) -> None:
     assert again.collected == found.collected == collect
     metrics = (METRICS | ORIGINALS).values()
     metrics = [metric for metric in metrics if collect.covers(metric.needs)]
-    assert report_of(again, metrics) == report_of(found, metrics)
+    assert report_of(again, metrics).tensors == report_of(found, metrics).tensors
     total = [(0, len(found.matches))]
     for metric in metrics:
         assert metric.value(again.table.summary(total)) == metric.value(found.table.summary(total))
@@ -98,8 +102,12 @@ def test_the_file_is_read_by_the_formats_own_library(tmp_path) -> None:
 
 def test_numbers_that_are_no_numbers_survive(tmp_path) -> None:
     found = small_comparison()
-    found.table.sums[:, 0] = np.inf
-    found.table.sums[[0, 7], 1] = np.nan  # sum_d and dot of infinite parts
+    wide = info("l.0.w", "F64", (2, 3))
+    object.__setattr__(found, "matches", (Match(wide, wide, "pair", ""), *found.matches[1:]))
+    raws = [encode([x, -x, 1e300, 1.0, 5e-324, np.nan], "F64") for x in (1e308, -1e308)]
+    chunk = Chunk(raws[0], "F64", raws[1], "F64", 6)
+    put(found.table, 0, CpuKernel().compare(chunk, False, None)[0])
+    assert np.isnan(found.table.sums[:, 0]).any() and np.isinf(found.table.sums[:, 0]).any()
     path = tmp_path / "result"
     save(path, found)
     assert load(path).table.sums.tobytes() == found.table.sums.tobytes()
@@ -238,10 +246,40 @@ CONTRADICTIONS = {
     "joined without a name": ({"joined": np.array([1], "<i8").tobytes()}, "0 names"),
     "a part alone": ({"bins_end": (b"", {"dtype": "I64", "shape": [0]})}, "is missing"),
     "negative count": ({"counts": at(0, -1)}, "negative count"),
-    "more than there are": ({"counts": at(0, 7)}, "more values compared"),
+    "more than there are": ({"counts": at(0, 7)}, "other numbers of values"),
+    "fewer than there are": ({"counts": at(0, 5)}, "other numbers of values"),
     "more changed": ({"counts": at(2, 7)}, "more values counted"),
     "NaN": ({"sums": at(2, np.nan)}, "not a number"),
     "negative square": ({"sums": at(5, -1.0)}, "negative"),
+    "a count without a sum": ({"counts": at([3, 13], 3)}, "without a difference"),
+    "a sum without a count": ({"counts": at([2, 12], 0)}, "no value changed"),
+    "not beyond": ({"counts": at(12, 0)}, "beyond rounding"),
+    "beyond more": ({"counts": at(12, 5)}, "beyond rounding"),
+    "not beyond by much": ({"sums": at(20, 0.0)}, "do not fit"),
+    "rounding of one dtype": ({"counts": at(14, 6)}, "narrower dtype"),
+    "flips": ({"counts": at(11, 1)}, "more signs"),
+    "left out": ({"counts": at(4, 1)}, "left out"),
+    "not left out": ({"counts": at(6, 1)}, "left out"),
+    "all left out": ({"counts": at([4, 6], 6)}, "that counts"),
+    "no squares": ({"sums": at([4, 20], 0.0)}, "do not fit"),
+    "no sizes": ({"sums": at(2, 0.0)}, "do not fit"),
+    "a large one": ({"sums": at(18, 1e300)}, "do not fit"),
+    "more than its sizes": ({"sums": at(0, 9.0)}, "do not fit"),
+    "infinite": ({"sums": at(slice(0, None, 2), np.inf)}, "make up"),
+    "no model": ({"sums": at([6, 10], 0.0)}, "sizes of the tensors"),
+    "another model": ({"sums": at([6, 10], 100.0)}, "do not fit"),
+    "another product": ({"sums": at(14, -3.0)}, "product"),
+    "a large product": ({"sums": at(14, 99.0)}, "product"),
+    "another residual": ({"sums": at(16, 5.0)}, "residual"),
+    "a partner of two": (
+        {"renamed": np.array([1], "<i8").tobytes(), "partners": b'["l.0.w"]'}, "given to two",
+    ),
+    "a partner that is alone": (
+        {"renamed": np.array([1], "<i8").tobytes(), "partners": b'["old"]'}, "there twice",
+    ),
+    "more by rules": ({"about": about(rules={"same name": 3})}, "rules that found 3"),
+    "nobody asked": ({"kept": bytes(4)}, "nobody asked"),
+    "not asked for": ({"kept": bytes([1, 0, 1, 1])}, "nobody asked"),
     "name twice": ({"names": b'["a","a","new","old"]'}, "there twice"),
     "name of a number": ({"names": b'["a",1,"new","old"]'}, "damaged"),
     "names nest": ({"names": b"[" * 100_000}, "damaged"),
@@ -272,6 +310,8 @@ def test_a_file_that_contradicts_itself_is_refused(tmp_path, case) -> None:
 def with_parts(ends=(2, 3), first=(5, 6), counts=(1, 2, 3), angles=None) -> bytes:
     """A saved result with histograms and rows, of these numbers."""
     found = small_comparison()
+    for lines in (found.table.counts, found.table.sums):
+        lines[:, 1] = lines[:, 0]
     rows = found.table.taken(np.arange(2))
     packed = PackedHistograms(
         np.array(first, np.int32), np.array(ends, np.int64), np.array(counts, np.uint16)
@@ -304,8 +344,8 @@ def test_the_made_up_parts_are_sound(tmp_path) -> None:
         ({"first": (-5, 6)}, "beyond its bins"),
         ({"first": (5, 2041)}, "beyond its bins"),
         ({"first": (5, 2**31 - 1)}, "beyond its bins"),
-        ({"counts": (1, 6, 3)}, "more values than were compared"),
-        ({"counts": (1, 2, 7)}, "more values than were compared"),
+        ({"counts": (1, 6, 3)}, "more values than have changed"),
+        ({"counts": (1, 2, 7)}, "more values than have changed"),
         ({"angles": [[1.0] * 4]}, "not as many angles"),
         ({"angles": [[2, 1, np.nan, 1]] * 2}, "impossible angles"),
         ({"angles": [[np.nan, 1, 1, 1]] * 2}, "impossible angles"),
@@ -324,6 +364,11 @@ def test_the_made_up_files_are_otherwise_sound(tmp_path) -> None:
     path = tmp_path / "result"
     path.write_bytes(changed())
     assert len(load(path).matches) == 4
+
+
+def test_too_many_tensors_are_not_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(saved_reader, "MOST_MATCHES", 3)
+    assert "4 tensors, more than the 3" in refused(tmp_path / "result", changed())
 
 
 @pytest.mark.parametrize("name", ["about", "names", "shapes"])

@@ -71,6 +71,30 @@ def test_a_number_that_is_none_is_itself() -> None:
     assert len(json_differences({"x": float("nan")}, {"x": 1.0})) == 1
 
 
+def test_numbers_beyond_64_bits_are_compared_as_they_are_written(folders) -> None:
+    digits = ["9" * 23, "8" * 23, "1" + "0" * 5000, "9007199254740993"]
+    old = f'{{"a": {digits[0]}, "b": 1e400, "c": 1e400, "d": {digits[3]}, "e": [{digits[2]}]}}'
+    new = f'{{"a": {digits[1]}, "b": 1e500, "c": 1e400, "d": {digits[3][:-1]}2, "e": [-1e999]}}'
+    write(folders, "config.json", old, new)
+    found = {d.key: (d.old, d.new) for d in side_file_differences(*folders)}
+    assert found.pop("e")[1] == "[-1e999]"
+    assert found == {
+        "a": (digits[0], digits[1]), "b": ("1e400", "1e500"),
+        "d": ("9007199254740993", "9007199254740992"),
+    }  # fmt: skip
+
+
+def test_texts_that_look_the_same_are_told_apart() -> None:
+    [found] = json_differences({"s": "caf\u00e9"}, {"s": "cafe\u0301"})
+    assert found[1:] == (r'"caf\u00e9"', r'"cafe\u0301"')
+    [found] = json_differences({"s": ["caf\u00e9", 1]}, {"s": ["cafe\u0301", 1]})
+    assert found[1:] == (r'["caf\u00e9", 1]', r'["cafe\u0301", 1]')
+    [found] = json_differences({"s": "caf\u00e9"}, {"s": "th\u00e9"})
+    assert found[1:] == ('"caf\u00e9"', '"th\u00e9"')
+    sides = {"s": "\uff21"}, {"s": "A"}
+    assert json_differences(*sides)[0][1:] == (r'"\uff21"', '"A"')
+
+
 def test_long_lists_are_told_item_by_item() -> None:
     old, new = list(range(10)), [*range(9), 99, 100]
     assert json_differences({"l": old}, {"l": new}) == [("l.9", "9", "99"), ("l.10", None, "100")]
@@ -231,4 +255,4 @@ def test_a_comparison_has_them_unless_it_is_of_a_few_tensors(tmp_path) -> None:
     (here / "config.json").write_text(json.dumps(config | {"hidden_size": 1}))
     [difference] = compare(str(base), str(here)).files
     assert (difference.key, difference.new) == ("hidden_size", "1")
-    assert compare(str(base), str(here), keep=lambda name: False).files == ()
+    assert compare(str(base), str(here), keep=lambda match: False).files == ()

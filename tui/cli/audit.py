@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option(
     "--trained", multiple=True, metavar="PATTERN", help="Each of these must have moved; repeatable."
 )
-@click.option("--rounding", is_flag=True, help="Frozen ones may differ by rounding; see below.")
+@click.option("--rounding", is_flag=True, help="Frozen ones may differ by rounding; see above.")
 @click.option(
     "--map",
     "map_file",
@@ -48,9 +48,10 @@ def audit(
 ) -> None:
     """Prove that MODEL kept of BASE what it should have kept.
 
-    PATTERN has the shell's * ? and [ ], and fits a tensor's name or a module on the way to it;
-    quote it. Only what fits is read. Bit-identical is the same dtype and the same bits: 0.0
-    against -0.0 has moved. What is trained must have moved by more than rounding explains.
+    PATTERN has the shell's * ? and [ ], and {n} for a number; it fits a tensor's name, in the
+    model or in the base, or a module on the way to it. Quote it. Only what fits is read.
+    Bit-identical is the same dtype and the same bits: 0.0 against -0.0 has moved. What is
+    trained must have moved by more than rounding explains.
 
     With --rounding a frozen tensor may be in a narrower or wider dtype, if rounding to the
     narrower one explains every difference; and values that are equal (0.0 and -0.0) count as
@@ -60,7 +61,8 @@ def audit(
     Exit code:
       0  every tensor is proven to be what it should be
       1  something moved, or did not; the tensors are named, the most changed first
-      2  no proof: a pattern fits nothing, a tensor has no partner or cannot be compared
+      2  no proof: a pattern fits nothing, a tensor has no partner or cannot be compared, or a
+         folder holds other weights too: then name the file
     """  # noqa: D301
     from tui.commands.audit import print_audit
 
@@ -78,5 +80,5 @@ def audit(
     )
     if found.broken:
         raise click.exceptions.Exit(1)
-    if found.unproven:
+    if not found.held:
         raise click.exceptions.Exit(2)

@@ -30,7 +30,8 @@ SECTIONS = {
     type=click.Choice(("tensor", "layer", "kind", "type")),
     default="tensor",
     show_default=True,
-    help="A kind is one parameter of all layers; types are norms and others, weights and biases.",
+    help="A kind is one parameter of all layers, {n} their number; types are norms and others, "
+    "weights and biases.",
 )
 @click.option(
     "--node", "nodes", metavar="PATTERN", multiple=True, help="Only what fits; can be repeated."
@@ -38,9 +39,18 @@ SECTIONS = {
 @click.option(
     "--not", "without", metavar="PATTERN", multiple=True, help="Nothing that fits; the same."
 )
-@click.option("--sort", type=click.Choice(("change", "name")), help="The most changed, or A to Z.")
+@click.option(
+    "--sort",
+    type=click.Choice(("change", "name")),
+    help="The most changed first, or A to Z; if not given, in the model's order.",
+)
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="The N that changed most.")
-@click.option("--over", type=float, metavar="X", help="Where the first metric is X or more.")
+@click.option(
+    "--over",
+    type=float,
+    metavar="X",
+    help="Where the first metric is X or more, or does not count all that changed (NaN).",
+)
 @click.option("--metric", "metrics", metavar="KEYS", multiple=True, help="What to list; see above.")
 @click.option("--all-metrics", is_flag=True, help="List all there are.")
 @click.option(
@@ -51,8 +61,7 @@ SECTIONS = {
 @click.option(
     "--scale",
     type=click.Choice(("robust", "linear", "log")),
-    default="robust",
-    help="How the heatmap spreads values over its colours.",
+    help="How the heatmap spreads values over its colours; robust if not given.",
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 1 where a tensor differs.")
 @click.option(
@@ -64,9 +73,16 @@ SECTIONS = {
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="table where nothing says otherwise."
 )
-@click.option("--output", type=FILE, metavar="FILE", help="A new file; its suffix says the format.")
+@click.option(
+    "--output",
+    type=FILE,
+    metavar="FILE",
+    help="A new file; its suffix says the format: .json .csv .tsv .md .txt.",
+)
 @click.option("--save", type=FILE, metavar="FILE", help="Keep the result, to be opened again.")
-@click.option("--map", "map_file", type=FILE, metavar="FILE", help="Your own rules of pairing.")
+@click.option(
+    "--map", "map_file", type=FILE, metavar="FILE", help="Your own rules of pairing; see above."
+)
 @device_option
 @look_options
 def diff(
@@ -76,7 +92,8 @@ def diff(
 
     BASE and MODEL are one word each; quote a pattern for several files. Several models have a
     column each, for the first metric. A result of --save stands for the two it was made of.
-    PATTERN has the shell's * ? and [ ], and fits a tensor's name or a module on the way to it.
+    PATTERN has the shell's * ? and [ ], and {n} for a number; it fits a tensor's name, in the
+    model or in the base, or a module on the way to it. --by kind prints such patterns.
 
     \b
     KEYS are one metric or several, with commas:
@@ -84,11 +101,22 @@ def diff(
       one_minus_cosine changed_fraction beyond_fraction rel_l2_beyond
       sign_flips mean_abs_model mean_abs_reference median_abs p90_abs
       p99_abs lorenz_area, and with --original l1 cossim
-    "beyond" is what rounding to the narrower dtype does not explain.
+
+    "beyond" is what rounding to the narrower dtype does not explain. A row of row_angle_pi is
+    an index of the first dimension, the others flattened. median_abs, p90_abs and p99_abs are
+    estimates from a histogram, within 6%; so is lorenz_area, within 0.03. Their other digits
+    mean nothing.
 
     --by type without --metric lists average sizes and cosines: each tensor counting the same,
     and weighted by size. --heatmap draws the first metric; several models have a section each,
-    or with --by layer a row each; --output writes .svg and .png, too.
+    or with --by layer a row each; --output writes .svg and .png, too. As tsv it has no heading,
+    a line for each kind, all of equal length; csv has a heading.
+
+    \b
+    --map is a TOML file; match is tried on the model's names, to is the base's:
+      [[rename]]
+      match = "bert.{n}.*"
+      to = "encoder.layer.{n}.*"
 
     --fail-over looks at every row, listed or not. A row also fails where it changed and its
     number is undefined or leaves out NaN or inf, and where a tensor has a partner that it

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Literal, cast
 
 from inspect_core.pairing import LayerMap
-from inspect_core.results.audit import Audit, AuditedTensor, audit
+from inspect_core.results.audit import audit
+from inspect_core.results.audited import Audit, AuditedTensor
 from inspect_core.results.formats import json_object, sheet_text
 from inspect_core.results.tables import Kind, Sheet, SheetColumn
 from tui import format as fmt
-from tui.commands.output import BOLD, Output, note
+from tui.commands.output import BOLD, Output, note, of_base
 from tui.commands.progress import ProgressLine
 from tui.commands.table import Column, Row, Table
 from tui.terminal import Look
@@ -20,11 +21,15 @@ from tui.terminal import Look
 MOST_ROWS = 200
 """Rows of the printed table; the files have all of them."""
 
+MOST_DOUBTS = 6
+"""Reasons to doubt that are told."""
+
 _EXPECTED, _CHANGED, _REL_L2, _MAX = "expected", "changed", "rel. L2", "max |d|"
 
 _KINDS: dict[str, Kind] = {
     "name": "name", "reference_name": "name", "reason": "text", "numel": "count",
     "changed": "count", "beyond": "count", "rel_l2": "number", "max_abs": "number",
+    "nonfinite": "count",
 }  # fmt: skip
 
 
@@ -95,6 +100,7 @@ def _json(found: Audit) -> str:
             "held": found.held,
             "broken": len(found.broken),
             "unproven": len(found.unproven),
+            "doubts": found.doubts,
             "tensors": sheet_of(found).records(),
         }
     )
@@ -132,11 +138,11 @@ def _said(tensor: AuditedTensor) -> str:
         said = "did not move"
     else:
         said = "other bits" if tensor.beyond == 0 else "moved"
-    return f"{said}: {tensor.reason}" if tensor.reason else said
+    return f"{said}: {of_base(tensor.reason)}" if tensor.reason else said
 
 
 def verdict_lines(found: Audit) -> Iterator[str]:
-    """What is proven and what is not, a line for what should be frozen and one for the rest."""
+    """What is proven and what is not: what should be frozen, the rest, and what is in doubt."""
     counts = Counter((tensor.expected, tensor.verdict) for tensor in found.tensors)
     for expected in ("frozen", "trained"):
         of: dict[str, int] = {v: n for (e, v), n in counts.items() if e == expected}
@@ -145,6 +151,10 @@ def verdict_lines(found: Audit) -> Iterator[str]:
     broken = found.broken
     if broken and all(t.expected == "frozen" and t.beyond == 0 for t in broken):
         yield "no value moved by more than rounding explains: --rounding accepts that"
+    for doubt in found.doubts[:MOST_DOUBTS]:
+        yield f"no proof of what is loaded: {doubt}"
+    if found.doubts:
+        yield "who names a file, and no folder, audits that file alone"
 
 
 def _told(frozen: bool, counts: dict[str, int]) -> str:

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from inspect_core.errors import UsageError
-from inspect_core.new_file import require_new, write_new
+from inspect_core.new_file import write_new
 from inspect_core.results.comparison import Comparison
-from inspect_core.results.formats import sheet_text
 from inspect_core.results.groups import By, Group, groups_of
 from inspect_core.results.records import is_identical
 from inspect_core.results.selection import Selection, Sort
 from inspect_core.results.thresholds import Threshold, breaches
 from tui.commands.diff_metrics import Metrics
 from tui.commands.diff_pairs import compared, warn_of
+from tui.commands.diff_sense import Format, format_of, require_sense
 from tui.commands.diff_tables import print_view
 from tui.commands.diff_view import View, document
 from tui.commands.output import Output, note
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.results.scale import ScaleKind
     from tui.terminal import Look
-
-Format = Literal["table", "json", "csv", "tsv", "md"]
-SUFFIXES: dict[str, Format] = {".json": "json", ".csv": "csv", ".tsv": "tsv", ".md": "md"}
-"""The formats that `--output` knows by the name of the file."""
 
 MOST_BREACHES = 20
 """Rows over a limit that are named."""
@@ -55,7 +50,7 @@ class DiffOptions:
         save: file to keep the comparison in.
         map_file: the user's own rules of pairing.
         heatmap: draw layers across and kinds down instead of a table.
-        scale: how the heatmap spreads values over its colours.
+        scale: how the heatmap spreads values over its colours; None for `robust`.
         device: where to compare; `auto` is the CPU, which is as fast as files are read.
         look: how to draw.
     """
@@ -75,7 +70,7 @@ class DiffOptions:
     save: Path | None = None
     map_file: Path | None = None
     heatmap: bool = False
-    scale: "ScaleKind" = "robust"
+    scale: "ScaleKind | None" = None
     device: str = "auto"
     look: "Look | None" = field(default=None, repr=False)
 
@@ -108,18 +103,7 @@ def print_diff(models: Sequence[str], options: DiffOptions | None = None) -> Out
     options = options or DiffOptions()
     metrics = Metrics.chosen(options.metrics, options.all_metrics, options.original)
     limits = [Threshold.parse(text, metrics.known) for text in options.fail_over]
-    for path in (options.output, options.save):
-        if path is not None:
-            require_new(path)
-    if options.save is not None and len(models) > 2:
-        raise UsageError("keeps one comparison, not several", where="--save")
-    if options.heatmap and (options.sort or options.top or options.over is not None):
-        raise UsageError("shows all cells: it goes without --sort, --top, --over",
-                         where="--heatmap")  # fmt: skip
-    if options.heatmap:
-        from tui.commands.heatmap import require_form
-
-        require_form(options.form, options.output)
+    require_sense(models, options, metrics)
     needed = metrics.needs(limit.metric for limit in limits)
     found = compared(models, options, needed)
     warn_of(found)
@@ -143,34 +127,38 @@ def print_layers(base: str, model: str, *, device: str = "cpu", look: "Look | No
 
 def _print(view: View, options: DiffOptions) -> None:
     """What was asked for, in the format that was asked for."""
-    form = options.form or _format_of(options.output)
+    form = format_of(options)
     shown = view.selected(Selection(options.sort, options.top, options.over))
     if form == "table":
         with _into(options.output):
             print_view(shown, len(view.rows) - len(shown.rows), Output(options.look))
         return
-    text = document(shown) if form == "json" else sheet_text(shown.sheet(), form)
+    text = document(shown) if form == "json" else _sheet_text(shown, form)
     if options.output is None:
         sys.stdout.write(text)
     else:
         write_new(options.output, [text.encode()])
 
 
+def _sheet_text(view: View, form: Literal["csv", "tsv", "md"]) -> str:
+    from inspect_core.results.formats import sheet_text
+
+    return sheet_text(view.sheet(), form)
+
+
 def _draw(found: Sequence[Comparison], metric: "Metric", options: DiffOptions) -> None:
     """The heatmap of one metric."""
     from tui.commands.heatmap import heatmap_of_all, write_heatmap
 
+    if found[0].made:
+        note(f"a saved result of {found[0].made} UTC, not of the files as they are now")
     write_heatmap(
         heatmap_of_all(found, metric, layers=options.by == "layer"),
-        scale=options.scale,
+        scale=options.scale or "robust",
         form=options.form,
         output=options.output,
         look=options.look,
     )
-
-
-def _format_of(output: Path | None) -> Format:
-    return "table" if output is None else SUFFIXES.get(output.suffix.lower(), "table")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tui.commands.output import note
 from tui.commands.progress import ProgressLine
 
 if TYPE_CHECKING:
+    from inspect_core.pairing import Match
     from inspect_core.pairing.layer_map import LayerMap
     from tui.commands.diff import DiffOptions
 
@@ -31,8 +32,8 @@ class Chosen:
         self._idle = set(nodes) | set(without)
 
     @property
-    def keep(self) -> Callable[[str], bool] | None:
-        """Whether a tensor is one of them, by name; None where all are."""
+    def keep(self) -> Callable[["Match"], bool] | None:
+        """Whether a tensor is one of them, by its name in the model or the base; None for all."""
         return self._fits if self._nodes or self._without else None
 
     def require_all_fit(self, kept: Sequence[int]) -> None:
@@ -47,9 +48,10 @@ class Chosen:
         if (self._nodes or self._without) and not kept:
             raise UsageError("leaves no tensor", where="--not")
 
-    def _fits(self, name: str) -> bool:
-        fit = [pattern for pattern, fits in self._nodes.items() if fits(name)]
-        out = [pattern for pattern, fits in self._without.items() if fits(name)]
+    def _fits(self, match: "Match") -> bool:
+        names = match.names
+        fit = [pattern for pattern, fits in self._nodes.items() if any(map(fits, names))]
+        out = [pattern for pattern, fits in self._without.items() if any(map(fits, names))]
         self._idle.difference_update(fit, out)
         return (bool(fit) or not self._nodes) and not out
 
@@ -127,7 +129,7 @@ def _saved(word: str, options: "DiffOptions", needed: Collect, chosen: Chosen) -
     keep = chosen.keep
     if keep is None:
         return comparison
-    kept = [at for at in comparison.kept if keep(comparison.matches[at].name)]
+    kept = [at for at in comparison.kept if keep(comparison.matches[at])]
     return replace(comparison, kept=kept)
 
 

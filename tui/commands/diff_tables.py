@@ -28,6 +28,9 @@ def print_view(view: View, hidden: int, output: Output) -> None:
     old, new = comparison.reference.title, comparison.model.title
     if old == new:
         old, new = str(comparison.reference.uri), str(comparison.model.uri)
+    if comparison.made:
+        output.line((f"a saved result of {comparison.made} UTC, not of the files as they are now",
+                     "note"))  # fmt: skip
     _print_side("---", old, comparison.reference, output)
     _print_side("+++", new, comparison.model, output)
     _print_rules(comparison, output)
@@ -85,7 +88,9 @@ def _print_counts(comparison: Comparison, output: Output, title: str = "") -> No
     output.line((f"{summary.numel:,} values compared", "muted"))
     parts = parts_of(comparison)
     if parts:
-        text = f"{len(parts):,} compared in part: the model or the base has more rows"
+        names = [comparison.matches[at].name for at in parts]
+        which = f"{output.cut(names[0])} was" if len(parts) == 1 else f"{len(parts):,} were"
+        text = f"{which} compared in part: the model or the base has more rows"
         output.line((text, "note"))
     if summary.rounding:
         share = fmt.percent(summary.rounding)

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from inspect_core.results.comparison import Comparison
-from inspect_core.results.formats import json_object, plain, to_json
 from inspect_core.results.groups import By, Group
 from inspect_core.results.records import report_of, summary_of, usual_metrics
 from inspect_core.results.selection import Row, Selection, side_by_side
@@ -85,6 +84,8 @@ def document(view: View) -> str:
     """
     if len(view.found) > 1:
         return _several(view)
+    from inspect_core.results.formats import json_object, plain, to_json
+
     (comparison,), groups, extra = view.found, view.groups, view.metrics.extra
     if view.by == "tensor":
         listed = [at for group in groups for at in group.indices]
@@ -98,6 +99,7 @@ def document(view: View) -> str:
     for row in rows:
         row.pop("note", None)  # words for people; the numbers say it too
     members = {
+        **({"saved": comparison.made} if comparison.made else {}),
         "model": comparison.model.uri,
         "reference": comparison.reference.uri,
         "by": view.by,
@@ -109,13 +111,17 @@ def document(view: View) -> str:
 
 
 def _several(view: View) -> str:
+    from inspect_core.results.formats import json_object, plain
+
     found, extra = view.found, view.metrics.extra
     members = {
         "reference": found[0].reference.uri,
         "models": [comparison.model.uri for comparison in found],
         "by": view.by,
         "metric": view.first.key,
-        "rows": [{"name": name, "values": values} for name, *values in view.sheet().rows],
+        "rows": [
+            {"name": name, "values": values} for name, *values in view.sheet().for_files().rows
+        ],
         "summaries": [plain(summary_of(comparison, extra)) for comparison in found],
         "files": [[asdict(difference) for difference in c.files] for c in found],
     }

@@ -16,6 +16,7 @@ from inspect_core.results.heat_text import HeatFormat, heatmap_text
 from inspect_core.results.heatmap import Heatmap, by_steps, side_by_side
 from inspect_core.results.scale import ScaleKind
 from inspect_core.text import clean
+from tui.commands.diff_sense import PICTURES
 from tui.commands.output import BOLD, Output
 from tui.figures.overview import View, overview_lines
 from tui.look import TerminalFilter
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from inspect_core.delta.metrics import Metric
-
-PICTURES = (".svg", ".png")
-"""Suffixes of the files that are pictures."""
 
 TEXTS: dict[str, HeatFormat] = {".json": "json", ".csv": "csv", ".tsv": "tsv", ".md": "md"}
 

@@ -87,6 +87,11 @@ def cells_of(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
+def of_base(text: str) -> str:
+    """A reason in the words of the command line, which calls the other side the base."""
+    return text.replace(" in the reference", " in the base")
+
+
 def note(text: str) -> None:
     """Print one line on standard error; foreign text is allowed."""
     sys.stdout.flush()

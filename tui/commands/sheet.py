@@ -6,7 +6,7 @@ from textwrap import wrap
 from inspect_core.results.sheets import WORDS
 from inspect_core.results.tables import MEASURED, Sheet, SheetColumn, Value
 from tui import format as fmt
-from tui.commands.output import Output, cells_of
+from tui.commands.output import Output, cells_of, of_base
 from tui.commands.table import Column, Row, Table
 
 _EQUAL = (WORDS["identical"], WORDS["rounded"])
@@ -113,7 +113,7 @@ def _row(
             cells[column.key] = _text(column, value, output)
     share = _first_number(columns, values) / top if top > 0.0 and not silent else 0.0
     state = "same" if words == WORDS["identical"] else "note"
-    return Row(str(values[0]), cells, words, share, state)
+    return Row(str(values[0]), cells, of_base(words), share, state)
 
 
 def _text(column: SheetColumn, value: Value, output: Output) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from inspect_core.errors import UsageError
@@ -11,18 +11,29 @@ from inspect_core.results.formats import json_object
 from inspect_core.results.spectra import SpectrumReport, plain, spectra
 from tui import format as fmt
 from tui.commands.diff_pairs import Chosen
-from tui.commands.output import Output
+from tui.commands.output import Output, of_base
 from tui.commands.progress import ProgressLine
 from tui.commands.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from tui.commands.diff import DiffOptions
 
+OPTIONS = {"metrics": "--metric"}
+"""Options that are not called as the fields of `DiffOptions` are."""
+
 TOP_VALUES = 8
 """The energy in so many of the largest values is listed: the usual rank of a LoRA."""
 
 SHAPE, RANK, EFFECTIVE, STABLE = "shape", "rank", "eff. rank", "stable rank"
 TOP, LARGEST, NOISE = f"top {TOP_VALUES}", "largest", "noise"
+
+
+MEANING = (
+    "rank: singular values above the noise that rounding to the stored dtypes makes",
+    "eff. rank: how many of those count: exp of the entropy of their shares; n/a for a + rank",
+    "stable rank: the sum of all squares over the largest one, noise included",
+)
+"""What the columns are."""
 
 
 def print_spectra(models: Sequence[str], options: "DiffOptions") -> None:
@@ -53,16 +64,24 @@ def print_spectra(models: Sequence[str], options: "DiffOptions") -> None:
 def _require_sense(models: Sequence[str], options: "DiffOptions") -> None:
     if len(models) != 2:
         raise UsageError("needs BASE and one MODEL", where="--spectrum")
-    kept = ("nodes", "without", "map_file", "form", "device", "look")
+    if options.device == "cpu":
+        options = replace(options, device="auto")
     ours = {field.name: field.default for field in fields(options)}
-    odd = [n for n, usual in ours.items() if n not in kept and getattr(options, n) != usual]
-    if odd or options.form not in (None, "table", "json"):
+    odd = [
+        OPTIONS.get(name, f"--{name.replace('_', '-')}")
+        for name, usual in ours.items()
+        if name not in ("nodes", "without", "map_file", "form", "look")
+        and getattr(options, name) != usual
+    ]
+    if options.form not in (None, "table", "json"):
+        odd.append(f"--format {options.form}")
+    if odd:
         hint = "it goes with --node, --not, --map and --format table or json"
-        raise UsageError("cannot be listed in this way", where="--spectrum", hint=hint)
+        raise UsageError(f"goes without {', '.join(odd)}", where="--spectrum", hint=hint)
 
 
 def _print(found: list[SpectrumReport], output: Output) -> None:
-    shown = [one for one in found if one.spectrum is not None and one.spectrum.changed]
+    shown = [one for one in found if one.missed or (one.spectrum and one.spectrum.changed)]
     if len(found) == 1:
         shown = found
     columns = [
@@ -79,7 +98,7 @@ def _print(found: list[SpectrumReport], output: Output) -> None:
 def _row(one: SpectrumReport) -> Row:
     spectrum = one.spectrum
     if spectrum is None:
-        return Row(one.label, words=one.refusal)
+        return Row(one.label, words=of_base(one.refusal))
     if not spectrum.changed:
         return Row(one.label, {SHAPE: _shape(one), RANK: "0"}, "identical", state="same")
     rank = "n/a" if spectrum.rank is None else str(spectrum.rank)
@@ -111,7 +130,10 @@ def _print_rest(found: list[SpectrumReport], shown: list[SpectrumReport], output
         count = len(rest) - same
         tensors = "1 tensor has" if count == 1 else f"{count:,} tensors have"
         output.line((f"{tensors} no singular values; --format json says why", "muted"))
-    rank = "rank: singular values above the noise that rounding to the stored dtypes makes"
-    output.line((rank, "muted"))
-    if any(one.spectrum is not None and one.spectrum.rank_is_bound for one in shown):
+    for line in MEANING:
+        output.line((line, "muted"))
+    ranks = [one.spectrum for one in shown if one.spectrum is not None]
+    if any(spectrum.buried for spectrum in ranks):
+        output.line(("+: at least; a part of the change lies below the noise", "muted"))
+    if any(spectrum.rank_is_bound and not spectrum.buried for spectrum in ranks):
         output.line(("+: at least; only the largest were computed", "muted"))

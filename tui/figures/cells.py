@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from inspect_core.results.heatmap import ABSENT, SAME, UNCOMPARED, UNDEFINED, VALUE
+from inspect_core.results.heatmap import ABSENT, NOT_FINITE, SAME, UNCOMPARED, UNDEFINED, VALUE
 from themes import Rgb
 from tui import plots
 from tui.figures.parts import Lines
@@ -27,7 +27,7 @@ MONO_SIGNED = ("-+*#", ".:=≡")
 ASCII_SIGNED = ("-+*#", ".:=@")
 """The same in ASCII."""
 
-MONO_LEVELS = ".:-+*%#@"
+MONO_LEVELS = ":-+*%#@"
 """Levels from the least to the most, where colour may not tell them apart."""
 
 SHADES = "░▒▓█"
@@ -38,11 +38,12 @@ LEAST_SIGNED = 1 / 8
 
 MISSING = "?"
 
-STATE_MARKS = {ABSENT: " ", UNCOMPARED: "/", UNDEFINED: MISSING, SAME: "="}
+STATE_MARKS = {ABSENT: " ", UNCOMPARED: "/", UNDEFINED: MISSING, SAME: ".", NOT_FINITE: "!"}
 """What a cell without a size is, where cells are characters."""
 
-ON_BACKGROUND = {ABSENT: "-", UNCOMPARED: "·"}
-"""On the background, where cells are colours: no such tensor; nothing was compared (yet)."""
+ON_BACKGROUND = {ABSENT: "-", UNCOMPARED: "·", NOT_FINITE: "!"}
+"""Where cells are colours: no such tensor; nothing was compared (yet); and, on a colour, what
+changed to or from NaN."""
 
 CLIPPED = "^"
 """On a cell that is beyond the end of the scale."""
@@ -84,7 +85,8 @@ def paint_heat(
     """Sizes, one line a row; no two states look alike.
 
     Args:
-        shares: `(rows, columns)` from 0 to 1; read where the state is `VALUE` alone.
+        shares: `(rows, columns)` from 0 to 1; read where the state is `VALUE`, and where it is
+            `NOT_FINITE` and they are no NaN.
         states: of the same shape; see `inspect_core.results.heatmap`.
         clipped: which cells are beyond the end of the scale: they are marked.
         palette: colours and glyphs.
@@ -98,18 +100,18 @@ def paint_heat(
     ]
     wide = [[color for color in row for _ in range(cell)] for row in rows]
     lines = plots.half_blocks([line for line in wide for _ in range(2)])
-    marked = (states == UNCOMPARED) | (states == ABSENT) | clipped
+    marked = np.isin(states, list(ON_BACKGROUND)) | clipped
     for at in np.flatnonzero(marked.any(axis=1)).tolist():
         lines[at] = _with_marks(lines[at], states[at], marked[at], rows[at], palette, cell)
     return lines
 
 
 def _heat_color(share: float, state: int, palette: Palette) -> Rgb:
-    if state == VALUE:
+    if state == VALUE or (state == NOT_FINITE and math.isfinite(share)):
         return palette.sequential[max(0, min(LEVELS - 1, round(share * (LEVELS - 1))))]
     if state == SAME:
         return palette.same
-    return palette.undefined if state == UNDEFINED else palette.background
+    return palette.undefined if state in (UNDEFINED, NOT_FINITE) else palette.background
 
 
 def _with_marks(
@@ -124,8 +126,9 @@ def _with_marks(
     parts, done = [], 0
     for column in np.flatnonzero(marked).tolist():
         behind = Color.from_rgb(*colors[column])
-        if states[column] == VALUE:
-            mark, style = CLIPPED, Style(color=Color.from_rgb(*palette.background), bold=True)
+        if states[column] in (VALUE, NOT_FINITE):
+            mark = CLIPPED if states[column] == VALUE else STATE_MARKS[NOT_FINITE]
+            style = Style(color=Color.from_rgb(*palette.background), bold=True)
         else:
             mark, style = ON_BACKGROUND[int(states[column])], palette.styles["muted"]
         parts += [strip.crop(done, column * cell)] if column * cell > done else []
@@ -148,7 +151,9 @@ def _marked_heat(
     for row in zip(shares.tolist(), states.tolist(), clipped.tolist(), strict=True):
         glyphs = []
         for share, state, beyond in zip(*row, strict=True):
-            if state != VALUE:
+            if state == NOT_FINITE:
+                glyphs.append((STATE_MARKS[state] * cell, palette.styles["note"]))
+            elif state != VALUE:
                 glyphs.append((STATE_MARKS[state] * cell, muted))
             elif beyond:
                 glyphs.append((CLIPPED * cell, hue))
@@ -186,7 +191,7 @@ def level_ramp(palette: Palette) -> Strip:
 def swatch(state: int, palette: Palette) -> Strip:
     """What a cell of a state looks like, to explain it."""
     states = np.full((1, 1), state, np.uint8)
-    return paint_heat(np.zeros((1, 1)), states, np.zeros((1, 1), np.bool_), palette, 2)[0]
+    return paint_heat(np.full((1, 1), np.nan), states, np.zeros((1, 1), np.bool_), palette, 2)[0]
 
 
 Glyph = tuple[str, Style]

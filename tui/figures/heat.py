@@ -6,9 +6,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from textual.strip import Strip
 
-from inspect_core.results.heatmap import HeatSection
+from inspect_core.results.heatmap import NOT_FINITE, HeatSection
 from inspect_core.results.pooling import Pooled, pool_columns
 from inspect_core.structure.fold import is_index
 from inspect_core.structure.kinds import short_kinds, shortest_kinds
@@ -179,9 +180,17 @@ def heat_block(
         columns=pooled.values.shape[1],
         says=_says(section, pooled, says),
         target=lambda row, column: leads(row, int(pooled.shown[row, column])),
-        peak=peak_of(np.abs(pooled.values - scale.rest)),
+        peak=peak_cell(pooled.values, pooled.states, scale.rest),
     )
     return lines, plot
+
+
+def peak_cell(
+    values: NDArray[np.float64], states: NDArray[np.uint8], rest: float
+) -> tuple[int, int] | None:
+    """The cell of the largest size; what changed to or from NaN comes first."""
+    largest = np.finfo(np.float64).max
+    return peak_of(np.where(states == NOT_FINITE, largest, np.abs(values - rest)))
 
 
 def _says(section: HeatSection, pooled: Pooled, says: Says) -> Callable[[int, int], str]:

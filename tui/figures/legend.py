@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual.strip import Strip
 
-from inspect_core.results.heatmap import ABSENT, SAME, UNCOMPARED, UNDEFINED, VALUE, HeatSection
+from inspect_core.results.heatmap import (
+    ABSENT,
+    NOT_FINITE,
+    SAME,
+    UNCOMPARED,
+    UNDEFINED,
+    VALUE,
+    HeatSection,
+)
 from tui import format as fmt
 from tui.figures.cells import CLIPPED, ON_BACKGROUND, STATE_MARKS, level_ramp, swatch
 from tui.figures.parts import Lines, line
@@ -15,6 +23,9 @@ from tui.palette import Palette
 if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
     from inspect_core.results.scale import Scale
+
+NAN = "NaN or inf"
+"""What became a number no more, or was none."""
 
 BETWEEN = 3
 """Blanks between the parts of a legend."""
@@ -42,13 +53,15 @@ def legend(
     """
     found = {int(s) for section in sections for s in np.unique(section.states)}
     name = metric.name
-    if not found & {SAME, VALUE}:
+    if not found & {SAME, VALUE} and scale.high <= 0.0:
         parts = [line((f"{name}: nothing to show", palette.styles["muted"]))]
+    elif scale.high <= 0.0 and NOT_FINITE in found:
+        parts = [_explained(SAME, "no change" if delta else "all 0", palette)]
     elif scale.high <= 0.0:
         parts = [line(f"{name} {fmt.metric_value(metric, scale.rest)} everywhere")]
     else:
         low, high = (fmt.metric_value(metric, end) for end in scale.ends)
-        how = f", {scale.kind} scale" if scale.clips or scale.low > 0.0 else ""
+        how = f", {scale.kind} scale"
         ramp = Strip.join([line(f"{low} "), level_ramp(palette), line(f" {high}")])
         parts = [Strip.join([ramp, line(f"  {name}{how}")])]
         if parts[0].cell_length > width:
@@ -58,6 +71,8 @@ def legend(
             parts.append(line(f"{CLIPPED} beyond, up to {most}"))
         if SAME in found:
             parts.append(_explained(SAME, "no change" if delta else "all 0", palette))
+    if NOT_FINITE in found:
+        parts.append(line((f"{STATE_MARKS[NOT_FINITE]} {NAN}", palette.styles["note"])))
     if UNDEFINED in found:
         parts.append(_explained(UNDEFINED, "n/a", palette))
     marks = STATE_MARKS if palette.marks else ON_BACKGROUND

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual.strip import Strip
 
-from inspect_core.results.heatmap import SAME, UNCOMPARED, UNDEFINED, VALUE, HeatSection, scale_of
+from inspect_core.results.heatmap import (
+    NOT_FINITE,
+    SAME,
+    UNCOMPARED,
+    UNDEFINED,
+    VALUE,
+    HeatSection,
+    scale_of,
+)
 from inspect_core.results.scale import ScaleKind
 from inspect_core.structure.kinds import short_kinds
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.figures.figure import Figure, Plot, peak_of
-from tui.figures.heat import MOST_LINES, Placed, arrange, beside, heat_block
-from tui.figures.legend import legend
+from tui.figures.figure import Figure, Plot
+from tui.figures.heat import MOST_LINES, Placed, arrange, beside, heat_block, peak_cell
+from tui.figures.legend import NAN, legend
 from tui.figures.parts import (
     Lines,
     cut,
@@ -159,7 +167,8 @@ def _bars(
         text, after = _value(float(section.values[row, 0]), state, view)
         filled = 0 if state != VALUE else max(1 if share > 0.0 else 0, round(share * most))
         mark = ("#" if palette.ascii_only else "█") * filled
-        bar = (mark or after, palette.bar_style(share) if mark else palette.styles["muted"])
+        quiet = palette.styles["note" if state == NOT_FINITE else "muted"]
+        bar = (mark or after, palette.bar_style(share) if mark else quiet)
         name = (cut(label, gutter - 1).ljust(gutter), palette.styles["module"])
         lines.append(line(name, f"{text:>8} ", bar))
     lines += [not_shown(hidden, palette)] if hidden else []
@@ -169,7 +178,7 @@ def _bars(
         above, 0, rows, max(1, gutter - 1), rows, 1,
         says=lambda row, column: view.tell(number, row, column, ()),
         target=partial(view.find, number),
-        peak=peak_of(np.abs(section.values[:rows] - scale.rest)),
+        peak=peak_cell(section.values[:rows], section.states[:rows], scale.rest),
     )  # fmt: skip
     return lines, [plot]
 
@@ -178,6 +187,9 @@ def _value(value: float, state: int, view: View) -> tuple[str, str]:
     """The number beside a bar, and what stands in its place where it has none."""
     if state in (VALUE, SAME):
         return fmt.metric_value(view.metric, value), "no change" if view.delta else ""
+    if state == NOT_FINITE:
+        number = fmt.metric_value(view.metric, value) if np.isfinite(value) else "n/a"
+        return number, f"! {NAN}"
     if state == UNDEFINED:
         return "n/a", ""
     return "", "not compared" if state == UNCOMPARED else "not there"

@@ -73,7 +73,7 @@ def profile_figure(
     footer = _footer(found, delta, palette)
     room = height - len(lines) - len(footer)
     listed = 0 if beside else min(MOST_MOVERS, max(0, (room - 6 - 2 * LEAST_LINES) // 2))
-    tall = max(LEAST_LINES, (room - 6 - (0 if beside else listed + 1)) // 2)
+    tall = max(LEAST_LINES, (room - 6 - (0 if beside else listed + 2)) // 2)
     plots: list[Plot] = []
     blocks: list[Lines] = []
     for unit in units:
@@ -90,7 +90,7 @@ def profile_figure(
     else:
         lines += [*blocks[0], *blocks[1]]
         if listed:
-            sides = [_movers(unit, listed, palette, listed + 1) for unit in units]
+            sides = [_movers(unit, listed, palette, listed + 2) for unit in units]
             lines += side_by_side(sides[0], sides[1], width // 2)
     shown = tuple(plot for plot, unit in zip(plots, units, strict=True) if unit.sizes.size)
     return Figure(fitted([*lines, *footer], palette, width), shown)
@@ -153,8 +153,8 @@ def _curve(unit: Side, palette: Palette, width: int, tall: int) -> Lines:
     caption = f"{unit.name}s{unit.meaning and f' ({unit.meaning})'}, L2"
     caption += f", max of {per}" if per > 1 else ""
     chart = column_chart(heights, tall, palette, styles)
-    ticks = [(column, str(unit.span(column, width)[0])) for column in _places(width)[:-1]]
-    ticks.append((width - 1, str(count - 1)))
+    named = {unit.span(column, width)[0] for column in _places(width)[:-1]} | {count - 1}
+    ticks = [(unit.column(at, width), str(at)) for at in sorted(named)]
     labels = under(ticks, width, palette) if count else line("")
     muted = palette.styles["muted"]
     return [
@@ -198,8 +198,10 @@ def _movers(unit: Side, most: int, palette: Palette, height: int) -> Lines:
     """The largest units by index, and how far the energy is spread."""
     muted = palette.styles["muted"]
     lines = []
-    if height > 2 and unit.sizes.size:
-        lines.append(line((f"half of it in {unit.half():,} of {unit.sizes.size:,}", muted)))
+    if height > 3 and unit.sizes.size:
+        what = "squared change" if unit.delta else "squares"
+        lines.append(line((f"half of the {what}", muted)))
+        lines.append(line((f"in {unit.half():,} of {unit.sizes.size:,} {unit.name}s", muted)))
     lines += [
         line((f"{unit.name} ", muted), f"{at:<8}{fmt.number(float(unit.sizes[at]))}")
         for at in unit.movers(most)[: height - len(lines)]

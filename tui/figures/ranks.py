@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RANK, EFFECTIVE, STABLE, TOP = 6, 9, 8, 8
 """Characters of the columns."""
 
+MOST_LINES = 300
+"""Tensors that are listed; the pane scrolls, but not for ever."""
+
 TOP_VALUES = 8
 """The energy in so many of the largest values is shown: the usual rank of a LoRA."""
 
@@ -31,7 +34,7 @@ def ranks_figure(
     width: int,
     height: int,
 ) -> Figure:
-    """A table of ranks; what did not change is one line at the end.
+    """A table of ranks; what did not change is one line.
 
     Args:
         title: the row's path, safe to show.
@@ -41,22 +44,27 @@ def ranks_figure(
         notes: lines to show below the heading, safe to show.
         palette: colours and glyphs.
         width: cells across.
-        height: lines at most.
+        height: lines of the pane; it scrolls.
     """
-    lines = [heading(title, note, palette, width), *note_lines(notes, palette, width)]
+    above = note_lines(notes, palette, width)
     shown = [one for one in found if one.spectrum is None or one.spectrum.changed]
+    ending = _ending(found, shown, total, palette)
+    scrolls = len(above) + len(shown) + len(ending) + 2 > height
+    if scrolls:  # what is said of all of them stays in sight; the bar takes a column
+        width -= 1
+        note, above, ending = f"{note}  (tab, page down: more below)", [*above, *ending], []
     name_width = max(10, width - RANK - EFFECTIVE - STABLE - TOP - 1)
     start, end = shared([clean(one.name) for one in shown])
     outer = cut(f"{start}*{end}" if start or end else "", name_width)
     head = f"{outer:<{name_width}}{'rank':>{RANK}}{'effective':>{EFFECTIVE + 1}}"
     head += f"{'stable':>{STABLE}}{f'top {TOP_VALUES}':>{TOP}}"
+    lines = [heading(title, note, palette, width), *above]
     lines.append(line((head, palette.styles["muted"])))
-    room = max(1, height - len(lines) - 3)
-    top = len(lines)
+    top, room = len(lines), MOST_LINES
     lines += [_row(one, (len(start), len(end)), name_width, palette) for one in shown[:room]]
     if len(shown) > room:
         lines.append(not_shown(len(shown) - room, palette, "tensors"))
-    lines += _ending(found, shown, total, palette)
+    lines += ending
     plot = Plot(
         top=top,
         left=0,

@@ -7,6 +7,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+from textual.widgets.input import Selection
 
 
 class ExportPrompt(ModalScreen[str | None]):
@@ -28,7 +29,7 @@ class ExportPrompt(ModalScreen[str | None]):
         """A box with a question and a line to type in."""
         with Vertical(id="export-box"):
             yield Static("Write to a new file", markup=False)
-            yield Input(self._start, id="export-input")
+            yield Input(self._start, id="export-input", select_on_focus=False)
             yield Static(
                 ".svg and .txt: this screen   .json: the numbers of the selected row\n"
                 ".png and .map.svg: the overview on show\n"
@@ -36,6 +37,11 @@ class ExportPrompt(ModalScreen[str | None]):
                 markup=False,
                 classes="quiet",
             )
+
+    def on_mount(self) -> None:
+        """Show the beginning of the suggestion, all of it selected: what is typed replaces it."""
+        field = self.query_one(Input)
+        field.selection = Selection(len(field.value), 0)
 
     def action_cancel(self) -> None:
         """Leave without a file."""

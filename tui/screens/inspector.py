@@ -61,6 +61,10 @@ class InspectorScreen(Screen[None]):
         """The title bar."""
         return self.query_one(TitleBar)
 
+    def offer_all_but(self, names: frozenset[str]) -> None:
+        """Leave bindings out of the line of keys: what they do cannot be done now."""
+        self.query_one(KeyLine).leave_out(names)
+
     def on_mount(self) -> None:
         """Begin in the tree."""
         self.tree_view.focus()
@@ -68,7 +72,7 @@ class InspectorScreen(Screen[None]):
 
     @on(RowChosen)
     def go_to_detail(self) -> None:
-        """Enter on a row: with one pane, show its detail."""
+        """Enter on a row, or another look at it: with one pane, show its detail."""
         if self.has_class("-one-pane"):
             self._show_detail(True)
 

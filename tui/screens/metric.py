@@ -15,7 +15,7 @@ class MetricList(ModalScreen[str | None]):
     """Asks for a metric; gives its key, or None.
 
     Args:
-        metrics: key, name, and whether the tensors are read again for it, of each.
+        metrics: key, name, and what to know before it is chosen, of each.
         chosen: the key of the one on show.
     """
 
@@ -25,7 +25,7 @@ class MetricList(ModalScreen[str | None]):
         Binding("k", "up", "up", id="metric.up"),
     ]
 
-    def __init__(self, metrics: Sequence[tuple[str, str, bool]], chosen: str) -> None:
+    def __init__(self, metrics: Sequence[tuple[str, str, str]], chosen: str) -> None:
         super().__init__()
         self._metrics = metrics
         self._chosen = chosen
@@ -37,8 +37,8 @@ class MetricList(ModalScreen[str | None]):
             yield Static("Show which metric", markup=False)
             yield OptionList(
                 *[
-                    Option(f"{name:<{longest}}  {'reads again' if again else ''}".rstrip(), id=key)
-                    for key, name, again in self._metrics
+                    Option(f"{name:<{longest}}  {note}".rstrip(), id=key)
+                    for key, name, note in self._metrics
                 ],
                 id="metric-list",
             )

@@ -23,6 +23,7 @@ class KeyLine(Widget):
         super().__init__(id=id)
         self._palette = palette
         self._keys: list[tuple[str, str, Binding]] | None = None
+        self._left_out: frozenset[str] = frozenset()
 
     def on_mount(self) -> None:
         """Follow the focus."""
@@ -32,6 +33,11 @@ class KeyLine(Widget):
         before, self._keys = self._keys, None
         if self.keys() != before:
             self.refresh()
+
+    def leave_out(self, names: frozenset[str]) -> None:
+        """Do not offer the bindings of these names; they still say why nothing is done."""
+        self._left_out = names
+        self._changed(None)
 
     def keys(self) -> list[tuple[str, str, Binding]]:
         """Key as shown, what it does, and its binding, in the order of the screen."""
@@ -44,6 +50,8 @@ class KeyLine(Widget):
         found, seen = [], set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
+            if binding.id in self._left_out:
+                continue
             if binding.show and active.enabled and (binding.id, binding.action) not in seen:
                 seen.add((binding.id, binding.action))  # one of several keys for the same
                 key = binding.key.split(",")[0]

@@ -1,7 +1,7 @@
 """A file of `torch.save`, of either format, as descriptions of its tensors."""
 
 from inspect_core.checkpoint.byte_source import LocalFile
-from inspect_core.checkpoint.contents import PYTORCH, Contents
+from inspect_core.checkpoint.contents import PYTORCH, Contents, LeftOut
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.pytorch.archive import Archive
 from inspect_core.checkpoint.pytorch.legacy import place_storages, read_legacy
@@ -94,7 +94,7 @@ def _open_legacy(file: LocalFile) -> tuple[Unpickled, Place, list[str]]:
 def _contents(pickle: Unpickled, place: Place, shard: int, warnings: list[str]) -> Contents:
     chosen = choose_model(pickle.value)
     tensors: list[TensorInfo] = []
-    left_out: list[str] = []
+    left_out: list[LeftOut] = []
     names: set[str] = set()
     for name, view in chosen.tensors:
         if name in names:
@@ -103,20 +103,22 @@ def _contents(pickle: Unpickled, place: Place, shard: int, warnings: list[str]) 
         _require_unicode(name)
         made = view.reason if isinstance(view, Unread) else describe(name, view, shard, place)
         if isinstance(made, str):
-            left_out.append(f"{name}: {made}")
+            left_out.append(LeftOut(name, made))
         else:
             tensors.append(made)
     warnings += chosen.warnings
     if left_out:
         what = "1 tensor is" if len(left_out) == 1 else f"{len(left_out):,} tensors are"
-        warnings.append(f"{what} left out ({some_names(left_out)})")
+        first = some_names([f"{name}: {reason}" for name, reason in left_out])
+        warnings.append(f"{what} left out ({first})")
     if pickle.foreign:
         asked = some_names([str(name) for name in pickle.foreign])
         warnings.append(f"the file asks Python for {asked}: nothing of it was run")
     warnings += _shared(tensors)
     if not tensors:
         warnings.append("there is no tensor in this file")
-    return Contents(tensors, chosen.metadata, tuple(warnings), PYTORCH, chosen.aside)
+    rest = (tuple(warnings), PYTORCH, chosen.aside, tuple(left_out))
+    return Contents(tensors, chosen.metadata, *rest)
 
 
 def _require_unicode(name: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from inspect_core.checkpoint.contents import Aside
+from inspect_core.checkpoint.damage import Doubt
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.pytorch.values import Global, Mapping, Thing, Unread, View
 from inspect_core.checkpoint.pytorch.walk import Entry, Walker, is_module
@@ -73,7 +74,8 @@ def choose_model(root: object) -> Chosen:
         path += f"{key}."
         rivals = [entry.name for entry in others if not _is_training(entry.name)]
         if rivals:
-            warnings.append(f"shown is '{path[:-1]}' only; beside it are {some_names(rivals)}")
+            what = f"shown is '{path[:-1]}' only; beside it are {some_names(rivals)}"
+            warnings.append(Doubt(what))
     if not path:
         root, aside = _without_training(root, walker)
     if is_module(root) and isinstance(root, Thing):
