@@ -57,16 +57,17 @@ def colors_of(app):
 
 @pytest.mark.parametrize("theme", BUNDLED[1:])
 async def test_it_looks_as_if_started_with_the_theme(pair, theme):
-    screens = []
-    for first in (DARK, theme):
-        app = made(pair, first)
-        async with app.run_test(size=SIZE) as pilot:
-            await settled(pilot, "j", "j")
-            if first != theme:
-                app.use_theme(theme)
-                await rest(pilot)
-            screens.append(painted(app))
-    assert screens[0] == screens[1]
+    started = made(pair, theme)
+    async with started.run_test(size=SIZE) as pilot:
+        await settled(pilot, "j", "j")
+        await rest(pilot)
+        wanted = painted(started)
+    app = made(pair)
+    async with app.run_test(size=SIZE) as pilot:
+        await settled(pilot, "j", "j")
+        assert painted(app) != wanted
+        app.use_theme(theme)
+        await until(pilot, lambda: painted(app) == wanted, what="the screen of the other theme")
 
 
 async def test_the_change_is_one_repaint(pair, monkeypatch):
