@@ -9,9 +9,11 @@ from inspect_core.work.jobs import Context, Job, pair_of
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
+    from inspect_core.checkpoint import Checkpoint
     from inspect_core.delta.heat import MatrixView
     from inspect_core.delta.profile import Profile
     from inspect_core.delta.spectrum import Spectrum
+    from inspect_core.pairing import Pair
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,9 @@ class FindSpectrum(Job[TensorSpectrum]):
 
 
 def _spectrum_of(job: FindSpectrum, context: Context, control: Control) -> TensorSpectrum:
-    from inspect_core.delta.heat import MatrixView
     from inspect_core.delta.spectrum import find_spectrum
 
-    reference = job.reference if job.reference_name is not None else None
-    model, source, pair = pair_of(context, job.model, reference, job.name)
-    view = MatrixView.of(pair.model.shape, job.slice_index)
+    model, source, pair, view = _matrix_of(job, context)
     found, refusal = None, ""
     try:
         found = find_spectrum(model, source, pair, view, control)
@@ -158,11 +157,7 @@ class FindProfile(Job[TensorProfile]):
 
     def run(self, context: Context) -> TensorProfile:
         """See `Job.run`."""
-        from inspect_core.delta.heat import MatrixView
-
-        reference = self.reference if self.reference_name is not None else None
-        model, source, pair = pair_of(context, self.model, reference, self.name)
-        view = MatrixView.of(pair.model.shape, self.slice_index)
+        model, source, pair, view = _matrix_of(self, context)
         found, refusal = None, ""
         try:
             comparer = context.comparer("cpu")
@@ -172,3 +167,14 @@ class FindProfile(Job[TensorProfile]):
         model.check_unchanged()
         source.check_unchanged()
         return TensorProfile(self.name, self.reference_name, view, found, refusal)
+
+
+def _matrix_of(
+    job: FindSpectrum | FindProfile, context: Context
+) -> "tuple[Checkpoint, Checkpoint, Pair, MatrixView]":
+    """Both checkpoints, the pair of a job's tensor, and which matrix of it is looked at."""
+    from inspect_core.delta.heat import MatrixView
+
+    reference = job.reference if job.reference_name is not None else None
+    model, source, pair = pair_of(context, job.model, reference, job.name)
+    return model, source, pair, MatrixView.of(pair.model.shape, job.slice_index)

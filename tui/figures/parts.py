@@ -10,7 +10,6 @@ from rich.style import Style
 from textual.strip import Strip
 
 from inspect_core.text import clean
-from themes import Rgb
 from tui import format as fmt
 from tui.palette import Palette
 
@@ -82,11 +81,6 @@ def not_shown(number: int, palette: Palette, what: str = "rows") -> Strip:
 def cut(text: str, width: int) -> str:
     """A label of at most `width` characters, its middle cut."""
     return text if len(text) <= width else clean(text, width)
-
-
-def hex_color(color: Rgb) -> str:
-    """A colour as `#rrggbb`."""
-    return f"#{color[0]:02x}{color[1]:02x}{color[2]:02x}"
 
 
 def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines:
