@@ -7,7 +7,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from inspect_core.errors import CheckpointError, FilesChanged
 
@@ -45,6 +45,35 @@ class Stamp(NamedTuple):
     def of(cls, status: os.stat_result) -> "Stamp":
         """What the system says of a file."""
         return cls(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
+
+
+class ByteSource(Protocol):
+    """Bytes by offset: a file, or something that makes them when they are asked for.
+
+    Safe to use from many threads.
+    """
+
+    @property
+    def path(self) -> Path:
+        """The file; of bytes that are made, a name for messages."""
+        ...
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """The file's state when it was first opened; None where the bytes are made."""
+        ...
+
+    def read_into(self, offset: int, buffer: memoryview) -> None:
+        """See `LocalFile.read_into`."""
+        ...
+
+    def check_unchanged(self) -> None:
+        """See `LocalFile.check_unchanged`."""
+        ...
+
+    def close(self) -> None:
+        """See `LocalFile.close`."""
+        ...
 
 
 class LocalFile:

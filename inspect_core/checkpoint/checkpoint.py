@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from inspect_core.checkpoint.adapter_tensors import adapter_warnings
 from inspect_core.checkpoint.assemble import assemble
-from inspect_core.checkpoint.byte_source import LocalFile, Stamp, read_whole
+from inspect_core.checkpoint.byte_source import ByteSource, Stamp, read_whole
 from inspect_core.checkpoint.contents import SAFETENSORS, Aside, LeftOut
 from inspect_core.checkpoint.damage import Damage, Doubt, listed_only
 from inspect_core.checkpoint.locate import locate
@@ -16,6 +17,10 @@ from inspect_core.checkpoint.strict_json import JsonError, parse_plain
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.errors import CheckpointError
 from inspect_core.text import clean
+
+if TYPE_CHECKING:
+    from inspect_core.adapters.overlay import Overlay
+    from inspect_core.opening import Uri
 
 MAX_CONFIG_BYTES = 10_000_000
 """Size of the largest config.json accepted."""
@@ -31,7 +36,8 @@ class Checkpoint:
         uri: what was opened, as given.
         title: short name for people, safe to show.
         folder: where config.json lies, if the files share a folder.
-        shards: the files with weights; those that could not be read are not among them.
+        shards: the files with weights, and what computes others; files that could not be read
+            are not among them.
         tensors: by name, in header order, shard by shard.
         metadata: of all shards together; on a conflict the first shard's; foreign text.
         config: content of config.json; None without a usable one. Foreign.
@@ -42,12 +48,13 @@ class Checkpoint:
         damage: those of the warnings that say that parts are missing or broken.
         doubts: those that say that what is shown may not be what a program loads.
         left_out: the model's tensors that are in the files and cannot be described.
+        overlay: what of `tensors` comes from adapters, or is computed with them; None without.
     """
 
-    uri: str | tuple[str, ...]
+    uri: "Uri"
     title: str
     folder: Path | None
-    shards: tuple[LocalFile, ...]
+    shards: tuple[ByteSource, ...]
     tensors: dict[str, TensorInfo]
     metadata: dict[str, str]
     config: dict[str, object] | None
@@ -57,11 +64,12 @@ class Checkpoint:
     damage: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    overlay: "Overlay | None" = None
 
     @property
     def identity(self) -> tuple[tuple[Path, Stamp], ...]:
-        """What a cache can key on: path, size, change time and file number of every shard."""
-        return tuple((shard.path, shard.stamp) for shard in self.shards)
+        """What a cache can key on: path, size, change time and file number of every file."""
+        return tuple((one.path, one.stamp) for one in self.shards if one.stamp is not None)
 
     def read_into(self, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
         """Fill `buffer` with bytes of a tensor.

@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from inspect_core.checkpoint.byte_source import LocalFile
+from inspect_core.checkpoint.byte_source import ByteSource
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.errors import CheckpointError
 
@@ -34,7 +34,7 @@ MIN_READS = 1 << 12
 """Reads that any request may take, however small its share: a few values far apart."""
 
 
-def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
+def read_strided(file: ByteSource, tensor: TensorInfo, offset: int, buffer: memoryview) -> None:
     """Fill `buffer` with bytes of a strided tensor, as if its values lay in order.
 
     Args:
@@ -69,7 +69,7 @@ def read_strided(file: LocalFile, tensor: TensorInfo, offset: int, buffer: memor
 class _Gather:
     """Fills arrays from a file, with a limited number of reads."""
 
-    def __init__(self, file: LocalFile, start: int, kind: "np.dtype[Any]", reads: int) -> None:
+    def __init__(self, file: ByteSource, start: int, kind: "np.dtype[Any]", reads: int) -> None:
         self._file = file
         self._start = start
         self._kind = kind

@@ -1,6 +1,7 @@
 """`check`: what a checkpoint is and what is wrong with it, as plain values and as JSON."""
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +12,7 @@ from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.control import Control
 from inspect_core.health.findings import PROBLEM, SEVERITIES, Finding, findings_of
 from inspect_core.health.identity import Identity, identify
-from inspect_core.results.comparison import Uri
+from inspect_core.opening import spelled
 
 if TYPE_CHECKING:
     from inspect_core.delta.compare import Comparer
@@ -75,7 +76,12 @@ class HealthReport:
         return [finding for finding in self.findings if finding.severity == severity]
 
 
-def check(uri: Uri, *, values: bool = True, control: Control | None = None) -> HealthReport:
+def check(
+    uri: str | os.PathLike[str] | Sequence[str],
+    *,
+    values: bool = True,
+    control: Control | None = None,
+) -> HealthReport:
     """Check a checkpoint: its files, what it says of itself, and every value.
 
     Args:
@@ -117,7 +123,7 @@ def check_open(
     )
     identity = identify(checkpoint)
     return HealthReport(
-        model=checkpoint.uri,
+        model=spelled(checkpoint.uri),
         title=checkpoint.title,
         identity=identity,
         files=len(checkpoint.shards),

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.checkpoint import Checkpoint
 from inspect_core.control import Control
 from inspect_core.errors import UsageError
+from inspect_core.opening import open_model
 from inspect_core.pairing import LayerMap, Match, Pair, pair_checkpoints
 from inspect_core.pairing.coverage import compared_whole
 from inspect_core.results.audited import Audit, AuditedTensor, Expected, Verdict
@@ -59,7 +60,7 @@ def audit(
     control = control or Control()
     if not frozen and not trained:
         raise UsageError("nothing to prove", hint="name what should be frozen, or trained")
-    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
+    with open_model(base_uri) as reference, open_model(model_uri) as model:
         matches = pair_checkpoints(model, reference, layer_map).matches
         lost = _left_out(model, reference, matches)
         expected = _expected(matches, lost, frozen, trained)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.control import Control
 from inspect_core.delta.collect import NOTHING, Collect
+from inspect_core.opening import Adapted, Live, open_model, spelled
 from inspect_core.pairing import LayerMap, Match, pair_checkpoints
 from inspect_core.results.side_files import FileDifference, side_file_differences
 from inspect_core.text import clean
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from inspect_core.delta.table import SummaryTable
     from inspect_core.structure.tree import ModuleTree
 
-Uri = str | os.PathLike[str] | Sequence[str]
-"""What names a model; see `open_checkpoint`."""
+Uri = str | os.PathLike[str] | Sequence[str] | Adapted | Live
+"""What names a model; see `open_model`."""
 
 TensorStatus = Literal[
     "changed", "rounded", "identical", "added", "removed", "shape_mismatch", "unsupported"
@@ -34,7 +35,7 @@ class Side:
     """One of the two, as far as it is spoken of afterwards.
 
     Attributes:
-        uri: what was opened, as given.
+        uri: what was opened, as words for people; files as given.
         title: a short name for people, safe to show.
         tensors: how many it has.
         dtypes: of its tensors, in order of appearance.
@@ -52,7 +53,9 @@ class Side:
         """The side that a checkpoint is."""
         tensors = checkpoint.tensors
         dtypes = tuple(dict.fromkeys([info.dtype for info in tensors.values()]))
-        return cls(checkpoint.uri, checkpoint.title, len(tensors), dtypes, checkpoint.warnings)
+        return cls(
+            spelled(checkpoint.uri), checkpoint.title, len(tensors), dtypes, checkpoint.warnings
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,7 @@ def compare(
 
     control = control or Control()
     comparer = Comparer(kernel_for(device))
-    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
+    with open_model(base_uri) as reference, open_model(model_uri) as model:
         pairing = pair_checkpoints(model, reference, layer_map)
         matches = pairing.matches
         kept = [at for at, match in enumerate(matches) if keep is None or keep(match)]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from inspect_core.checkpoint import Checkpoint, open_checkpoint
+from inspect_core.checkpoint import Checkpoint
 from inspect_core.control import Control, Progress, Silent
 from inspect_core.errors import UsageError
+from inspect_core.opening import open_model
 from inspect_core.pairing import LayerMap, Match, Pair, pair_checkpoints
 from inspect_core.results.comparison import Uri
 
@@ -63,7 +64,7 @@ def spectra(
         Cancelled: `control` was cancelled.
     """
     control = control or Control()
-    with open_checkpoint(base_uri) as reference, open_checkpoint(model_uri) as model:
+    with open_model(base_uri) as reference, open_model(model_uri) as model:
         matches = [
             match
             for match in pair_checkpoints(model, reference, layer_map).matches

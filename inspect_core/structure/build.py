@@ -30,6 +30,7 @@ class ModuleFacts:
         buffers: full names that are buffers.
         tied: full name -> the full name that owns the values.
         shapes: shape and dtype of tied names, which the file may leave out.
+        added: full names that a plan would add, in order, each with its spec (`planned`).
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class ModuleFacts:
     buffers: frozenset[str] = frozenset()
     tied: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
+    added: Mapping[str, LeafSpec] = field(default_factory=dict)
 
 
 NO_FACTS = ModuleFacts()
@@ -75,6 +77,8 @@ def build_tree(
     builder.grow(names, specs)
     for name, owner in facts.tied.items():
         builder.add_tied(name, owner)
+    for name, spec in facts.added.items():
+        builder.add_planned(name, spec)
     if bare_modules:
         for path in facts.types:
             # As deep as names go, and no empty first component: it would be the root.
@@ -133,8 +137,14 @@ class _Builder:
             params = 0 if spec.buffer else numel
             tunable = 0 if spec.frozen else params
             delta = params if spec.delta else 0
-            own = (1, params, tunable, delta, storage_bytes(spec.dtype, numel))
-            self.spec_totals.append(own if spec.stored else (0, 0, 0, 0, 0))
+            nbytes = storage_bytes(spec.dtype, numel)
+            if spec.computed:
+                own = (1, 0, 0, 0, 0)
+            elif spec.planned:
+                own = (0, params, tunable, delta, nbytes)
+            else:
+                own = (1, params, tunable, delta, nbytes) if spec.stored else (0, 0, 0, 0, 0)
+            self.spec_totals.append(own)
         return index
 
     def node_at(self, path: str) -> _Node:
@@ -163,6 +173,11 @@ class _Builder:
         buffer = name in self.facts.buffers
         spec = LeafSpec(dtype, shape, buffer=buffer, tied=True, stored=False)
         leaves.append((leaf, self.number_of(spec), -1))
+
+    def add_planned(self, name: str, spec: LeafSpec) -> None:
+        """Put in a parameter that only a plan knows."""
+        path, leaf = split_name(name)
+        self.node_at(path).leaves.append((leaf, self.number_of(spec), -1))
 
     def intern(self, node: _Node, path: str) -> int:
         """The structure of a module, its children first; tensors are numbered on the way."""

@@ -33,6 +33,10 @@ class LeafSpec(NamedTuple):
         buffer: a buffer, not a parameter.
         tied: shares its values with another name; see `ModuleTree.tied`.
         stored: has values of its own here; a tied name that the file leaves out has none.
+        planned: a plan would add it: it counts as parameters and has no values.
+        computed: has values that are worked out from other tensors, as the change that an
+            adapter without its base makes: it counts as a tensor, and as no parameters.
+        quantised: holds packed values or what belongs to them, as `bitsandbytes` stores them.
     """
 
     dtype: str
@@ -42,6 +46,9 @@ class LeafSpec(NamedTuple):
     buffer: bool = False
     tied: bool = False
     stored: bool = True
+    planned: bool = False
+    computed: bool = False
+    quantised: bool = False
 
     @property
     def numel(self) -> int:

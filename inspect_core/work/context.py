@@ -38,7 +38,7 @@ class Shelf:
             generation: a checkpoint opened for a smaller one is opened anew, whatever its files
                 say: a config, an index or more shards may have come beside them.
         """
-        from inspect_core.checkpoint import open_checkpoint
+        from inspect_core.opening import open_model
 
         with self._lock:
             opened_for, held = self._open.pop(uri, (generation, None))
@@ -46,7 +46,7 @@ class Shelf:
                 held.close()
                 held = None
             if held is None:
-                opened_for, held = generation, open_checkpoint(uri)
+                opened_for, held = generation, open_model(uri)
             self._open[uri] = (opened_for, held)
             # A checkpoint that falls off may still be read by a running job: it closes
             # with its last reference, not here.

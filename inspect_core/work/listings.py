@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from inspect_core.opening import Uri
+
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
     from inspect_core.checkpoint.byte_source import Stamp
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from inspect_core.structure.tree import ModuleTree
     from inspect_core.work.saved import SavedPair
 
-Uri = str | tuple[str, ...]
-"""What names a model: a file, a folder, a pattern, `org/name`, or several files."""
+__all__ = ["Listing", "Opened", "PairListing", "Source", "Uri", "listing_of"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def listing_of(
         names=names,
         tree=build_tree(names, specs, facts or NO_FACTS, bare_modules),
         nbytes=nbytes,
-        files=len(checkpoint.shards),
+        files=len(checkpoint.identity),
         metadata=checkpoint.metadata,
         has_config=checkpoint.config is not None,
         warnings=checkpoint.warnings,

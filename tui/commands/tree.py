@@ -4,9 +4,9 @@ import json
 import sys
 from collections.abc import Iterator
 
-from inspect_core.checkpoint import open_checkpoint
 from inspect_core.checkpoint.strict_json import collector_paused
 from inspect_core.errors import LamellaError
+from inspect_core.opening import open_model
 from inspect_core.structure.branch import Branch, Twig
 from inspect_core.structure.tree import ModuleTree
 from inspect_core.text import DISPLAY_LIMIT
@@ -72,7 +72,7 @@ def print_tree(
 
 def _listing(model: Uri, types: bool, bare: bool) -> Listing:
     """The opened model; with its types where they can be found."""
-    with open_checkpoint(model) as checkpoint:
+    with open_model(model) as checkpoint:
         if not types:
             return listing_of(checkpoint)
         if checkpoint.config is None:

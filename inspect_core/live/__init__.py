@@ -1,0 +1,1 @@
+"""Models of this process, opened as if they were files."""
