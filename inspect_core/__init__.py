@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.health.report import HealthReport, check
+    from inspect_core.plan.apply import apply_plan
+    from inspect_core.plan.plan import Plan
     from inspect_core.results.audit import audit
     from inspect_core.results.audited import Audit
     from inspect_core.results.formats import to_json
@@ -26,7 +28,9 @@ __all__ = [
     "DiffSummary",
     "HealthReport",
     "ModuleTree",
+    "Plan",
     "TensorReport",
+    "apply_plan",
     "audit",
     "check",
     "diff",
@@ -40,8 +44,10 @@ _HOMES = {
     "DiffReport": "inspect_core.results.records",
     "DiffSummary": "inspect_core.results.records",
     "ModuleTree": "inspect_core.structure.tree",
+    "Plan": "inspect_core.plan.plan",
     "TensorReport": "inspect_core.results.records",
     "HealthReport": "inspect_core.health.report",
+    "apply_plan": "inspect_core.plan.apply",
     "audit": "inspect_core.results.audit",
     "check": "inspect_core.health.report",
     "diff": "inspect_core.results.records",

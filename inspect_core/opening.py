@@ -61,8 +61,14 @@ def open_model(uri: "Uri | os.PathLike[str] | Sequence[str]") -> "Checkpoint":
 
         return live_checkpoint(uri)
     from inspect_core.checkpoint import open_checkpoint
+    from inspect_core.checkpoint.adapter_tensors import is_adapter
 
-    return open_checkpoint(uri)
+    found = open_checkpoint(uri)
+    if is_adapter(found.tensors, [shard.path.name for shard in found.shards]):
+        from inspect_core.adapters.open_adapted import adapter_alone
+
+        return adapter_alone(found)
+    return found
 
 
 def spelled(uri: Uri) -> Files:

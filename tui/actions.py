@@ -10,6 +10,7 @@ from themes import ThemeError, theme_names
 from themes.own import own_problems
 from tui import settings, wording
 from tui.appearance import Appearance
+from tui.common_view import CommonView
 from tui.comparison import Comparison
 from tui.detail_control import DetailControl
 from tui.help import help_text
@@ -17,6 +18,7 @@ from tui.job_desk import JobDesk
 from tui.metric_choice import MetricChoice
 from tui.navigation import Navigation
 from tui.options import Options
+from tui.plan_control import PlanControl
 from tui.reloading import Reloading
 from tui.screens.inspector import InspectorScreen
 from tui.screens.text import TextScreen
@@ -35,6 +37,8 @@ class Actions(App[None]):
     reloading: Reloading
     navigation: Navigation
     takeaway: Takeaway
+    plan: PlanControl
+    common: CommonView
     metric: MetricChoice
     appearance: Appearance
     wire: Wire
@@ -56,6 +60,9 @@ class Actions(App[None]):
 
     def say_ready(self) -> None:
         """The status line while nothing runs."""
+        if self.plan.active:
+            self.plan.say()
+            return
         if not self.desk.busy("sweep", "some", "pair"):
             text, warn = wording.ready(self.session, self.problem)
             self.inspector.status.say(text, "note" if warn else "muted")
@@ -87,8 +94,53 @@ class Actions(App[None]):
         self.takeaway.copy()
 
     def action_export(self) -> None:
-        """Write the screen or its numbers to a file."""
-        self.takeaway.ask()
+        """Write the screen or its numbers to a file; in plan mode the plan."""
+        if self.plan.active:
+            self.plan.files.ask_export()
+        else:
+            self.takeaway.ask()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys of plan mode do nothing outside it."""
+        if action.startswith("plan_") and action != "plan_mode":
+            return self.plan.active
+        return super().check_action(action, parameters)
+
+    def action_common_names(self) -> None:
+        """Names that all architectures have in common, or the model's own again."""
+        self.common.toggle()
+
+    def action_plan_mode(self) -> None:
+        """Plan mode, or the model as it is again."""
+        self.plan.toggle()
+
+    def action_plan_freeze(self) -> None:
+        """Freeze what the cursor is on, or thaw it."""
+        self.plan.freeze()
+
+    def action_plan_place(self) -> None:
+        """Put an adapter on what the cursor is on, or take it off."""
+        self.plan.place()
+
+    def action_plan_by_name(self) -> None:
+        """Freeze or thaw by a pattern of names."""
+        self.plan.by_name()
+
+    def action_plan_settings(self) -> None:
+        """Settings of the placement and of the memory."""
+        self.plan.settings()
+
+    def action_plan_undo(self) -> None:
+        """Take back the last change of the plan."""
+        self.plan.undo()
+
+    def action_plan_redo(self) -> None:
+        """Do again what was taken back."""
+        self.plan.redo()
+
+    def action_open_plan(self) -> None:
+        """Ask for a plan file."""
+        self.plan.files.ask_file()
 
     def action_next_slice(self, by: int) -> None:
         """Look at another matrix of a 3-D tensor."""
@@ -125,7 +177,7 @@ class Actions(App[None]):
     def action_bare_modules(self) -> None:
         """Show modules without parameters (dropouts, activations), or hide them again."""
         listing = self.session.listing
-        if listing is None or not listing.has_config:
+        if listing is None or (listing.tree.untyped and not listing.has_config):
             self.notify("without a config.json only modules with parameters are known")
             return
         self.bare_modules = not self.bare_modules

@@ -26,12 +26,14 @@ from inspect_core.work.jobs import (
 from tui import wording
 from tui.actions import Actions
 from tui.appearance import Appearance
+from tui.common_view import CommonView
 from tui.comparison import Comparison
 from tui.detail_control import QUIET_SECONDS, DetailControl
 from tui.help import COMMANDS
 from tui.job_desk import JobDesk
 from tui.keys import APP, complaints
 from tui.messages import (
+    BackPressed,
     CellChosen,
     FigureDrawn,
     FilterKept,
@@ -47,6 +49,7 @@ from tui.messages import (
 from tui.metric_choice import MetricChoice
 from tui.navigation import Navigation
 from tui.options import Options
+from tui.plan_control import PlanControl
 from tui.reloading import Reloading
 from tui.results import Results
 from tui.screens.inspector import InspectorScreen
@@ -92,6 +95,8 @@ class LamellaApp(Actions):
         self.reloading = Reloading(self)
         self.navigation = Navigation(self, options.bookmark)
         self.takeaway = Takeaway(self)
+        self.plan = PlanControl(self)
+        self.common = CommonView(self)
         self.metric = MetricChoice(self)
         self.results = Results(self)
         self._opening = opening
@@ -243,6 +248,12 @@ class LamellaApp(Actions):
 
     # Filter, metric, help
 
+    @on(BackPressed)
+    def back_pressed(self) -> None:
+        """Esc in the tree leaves plan mode."""
+        if self.plan.active:
+            self.plan.leave()
+
     @on(FilterTyped)
     def filter_typed(self, message: FilterTyped) -> None:
         """Keep the rows whose names match what was typed."""
@@ -267,8 +278,9 @@ class LamellaApp(Actions):
                 yield command
 
     async def action_quit(self) -> None:
-        """Stop everything and leave."""
-        self.exit()
+        """Stop everything and leave; a plan that was not written is said once."""
+        if self.plan.may_leave_app():
+            self.exit()
 
     def on_unmount(self) -> None:
         """The backend ends with the app."""

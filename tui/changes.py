@@ -23,8 +23,8 @@ class Change:
 
     Attributes:
         status: `pending`, `same`, `changed`, `rounded` (equal up to rounding to the narrower
-            dtype), `partial` (no change where it was compared), `new`, `mismatch`,
-            `unsupported` or `none`.
+            dtype), `partial` (no change where it was compared), `new`, `delta` (an adapter's own
+            parameters), `mismatch`, `unsupported` or `none`.
         value: the metric, where it is defined.
         note: something to know about the row, e.g. which members of a fold did not move.
     """
@@ -60,6 +60,7 @@ def _unchanged(session: "Session", row: Row, note: str) -> Change:
     assert session.table is not None
     where = session.place(row)
     left = row.width * row.count - session.table.seen_in(where)
+    left -= int(session.deltas(where).sum())
     if not left:
         return Change("same", 0.0, note)
     if session.waiting(where).any():
@@ -81,7 +82,7 @@ def _uncompared(session: "Session", row: Row) -> str:
     for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
         if wire in found:
             return shown
-    return "new"
+    return "delta" if session.deltas(where).all() else "new"
 
 
 def _odd_members(session: "Session", row: Row) -> str:

@@ -1,11 +1,15 @@
 """The comparison with a reference: opening it, sweeping over it, going on after trouble."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
+from inspect_core.adapters.folders import is_adapter
 from inspect_core.delta.collect import NOTHING
+from inspect_core.opening import Adapted, spelled
 from inspect_core.work.jobs import PairUp
 from inspect_core.work.listings import Uri
 from inspect_core.work.saved import FindFileDifferences
@@ -67,7 +71,9 @@ class Comparison:
             self._app.notify(f"{NO_OTHER}: open the model itself")
             return
         model = self._app.options.model
-        start = self._asked or str(self.reference or "")
+        start = self._asked or (self.reference if isinstance(self.reference, str) else "")
+        if isinstance(model, Adapted) and not start:
+            model = model.base if model.base is not None else model.adapters[0]
         if not start and isinstance(model, str):
             # Whether it is there is for the completion to find out: this is the UI thread.
             start = f"{Path(model).parent}/"
@@ -75,9 +81,28 @@ class Comparison:
         def answered(path: str | None) -> None:
             if path:
                 self._asked = path
-                self.start(path)
+                adapted = self._app.session.adapted
+                if adapted is not None and adapted.base is None:
+                    self._app.run_worker(partial(self._look, path), thread=True, group="base")
+                else:
+                    self.start(path)
 
         self._app.push_screen(ReferencePrompt(start), answered)
+
+    def _look(self, path: str) -> None:
+        """An adapter alone is to be compared: with another one, or is that its base?"""
+        other = is_adapter(path)
+        self._app.call_from_thread(self.start if other else self._put_on, path)
+
+    def _put_on(self, base: str) -> None:
+        """Open the adapter that is alone anew, on its base, and compare both."""
+        app, listing = self._app, self._app.session.listing
+        if listing is not None and not app.gone:
+            alone = spelled(listing.uri)
+            adapters = (alone,) if isinstance(alone, str) else alone
+            app.options = replace(app.options, model=Adapted(base, adapters))
+            self.reference = self.wanted = base
+            app.reloading.start()
 
     def start(self, reference: Uri | None = None) -> None:
         """Open a reference, by default the one that was asked for; nothing without one."""
@@ -91,7 +116,8 @@ class Comparison:
             self._app.inspector.status.say("opening the reference")
             generation = self._app.reloading.generation
             opened, map_file = session.listing.opened, self._app.options.map_file
-            desk.submit("pair", PairUp(opened, self.reference, generation, map_file))
+            common = self._app.common.on
+            desk.submit("pair", PairUp(opened, self.reference, generation, map_file, common))
 
     def paired(self, pairs: Any) -> None:
         """The reference is open: compare everything."""

@@ -8,7 +8,8 @@ from textual.timer import Timer
 
 from inspect_core.structure.branch import Branch, Row, Twig
 from inspect_core.text import clean
-from tui import aspects, remarks, requests
+from inspect_core.work.adapted_sheet import ModuleFinding
+from tui import adapters, aspects, remarks, requests
 from tui import format as fmt
 from tui.aspects import Aspect, Finding
 from tui.drawing import Drawing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.work.inspections import TensorDetail
     from tui.app import LamellaApp
+    from tui.plan_words import PlanView
 
 SETTLE_SECONDS = 0.12
 """The cursor rests this long before the detail follows it: one repaint per settled selection."""
@@ -87,7 +89,7 @@ class DetailControl:
         self._app.desk.cancel("inspect")
         single = isinstance(self.row, Twig) and self.row.branch.count == 1
         self.aspect, self._window = self.aspect.after(single), None
-        self.inspect()
+        self.inspect(asked=self._app.plan.active)
         return self.aspect
 
     def next_slice(self, by: int) -> None:
@@ -108,6 +110,10 @@ class DetailControl:
             self._settling.stop()  # it would only do the same again, and undo an answer
         if row is None or session.listing is None or self._app.gone:
             return
+        if self._app.plan.active and not asked:
+            self._app.navigation.visited(row)
+            self.show_plan(self._app.plan.view)
+            return
         self.details, self.findings = (), ()
         self._app.navigation.visited(row)
         self.drawing.select(row)
@@ -115,7 +121,7 @@ class DetailControl:
             self.draw()
             return
         if isinstance(row, Twig) and row.branch.count == 1:
-            self._inspect_tensor(row)
+            self._inspect_tensor(row, asked)
             return
         if not row.width:
             self._app.desk.cancel("inspect")
@@ -126,6 +132,9 @@ class DetailControl:
             self._find_ranks(row, asked)
             return
         few = session.nbytes(row) <= MOST_UNASKED_BYTES or asked
+        if isinstance(row, Branch) and adapters.is_changed(row, session):
+            self._submit(row, requests.adapted(session, row.anchor, with_base=few))
+            return
         if isinstance(row, Branch) and few and self._inspect_module(row):
             return
         self._app.desk.cancel("inspect")
@@ -135,6 +144,10 @@ class DetailControl:
 
     def inspected(self, details: Any) -> None:
         """The numbers of the selected tensor, or of those of a module, arrived."""
+        if isinstance(details, ModuleFinding):
+            self.drawing.tell(self.row, details)
+            self.draw()
+            return
         arrived = details if isinstance(details, tuple) else (details,)
         if all(isinstance(one, Finding) for one in arrived):
             self._show_findings(arrived)
@@ -195,6 +208,16 @@ class DetailControl:
         self.drawing.say(title, text)
         self.draw()
 
+    def show_plan(self, view: "PlanView") -> None:
+        """Show a plan, where plan mode is on, until a row is asked for."""
+        if self.row is None:
+            self.row = self._app.inspector.tree_view.current_row
+        self._app.desk.cancel("inspect")
+        self.details, self.findings = (), ()
+        anew = not self.drawing.shows_plan
+        self.drawing.plan(view)
+        self.draw(anew=anew)
+
     def draw(self, anew: bool = True) -> None:
         """Draw what is selected, on a thread: plots take tens of milliseconds."""
         self._drawings += 1
@@ -237,7 +260,7 @@ class DetailControl:
         elif wanted:
             self._app.desk.submit("some", requests.values(session, wanted, self._app.device))
 
-    def _inspect_tensor(self, row: Twig) -> None:
+    def _inspect_tensor(self, row: Twig, asked: bool = False) -> None:
         session = self._app.session
         refusal = remarks.refusal(row)
         if refusal:
@@ -246,7 +269,8 @@ class DetailControl:
             return
         tensor, grid = session.tensor_at(row.firsts[0]), self._grid()
         if self.aspect is Aspect.MAP:
-            self._submit(row, requests.tensor(session, tensor, grid, self._slice, self._app.device))
+            job = requests.tensor(session, tensor, grid, self._slice, self._app.device, asked)
+            self._submit(row, job)
         else:
             self._submit(row, requests.aspect(session, tensor, self.aspect, self._slice))
 

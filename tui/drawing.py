@@ -1,5 +1,6 @@
 """From what is selected to the lines of the detail pane; runs on a thread, knows no widget."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from inspect_core.results.heatmap import Heatmap, HeatSection
     from inspect_core.structure.overview import Section
     from inspect_core.structure.tree import LeafSpec
+    from inspect_core.work.adapted_places import Hits
+    from inspect_core.work.adapted_sheet import ModuleFinding
     from inspect_core.work.inspections import TensorDetail
+    from inspect_core.work.listings import Listing
     from tui.figures.figure import Figure
+    from tui.figures.parts import Lines
+    from tui.plan_words import PlanView
 
 
 class Drawing:
@@ -33,28 +39,47 @@ class Drawing:
         self._selected: tuple[Row | None, tuple[TensorDetail, ...]] = (None, ())
         self._findings: tuple[tuple[aspects.Finding, ...], int] = ((), 0)
         self._message: tuple[str, list[str]] | None = None
+        self._plan: PlanView | None = None
         self._kept_axes: tuple[Row, list[Section], list[list[Place | None]]] | None = None
+        self._sheet: ModuleFinding | None = None
+        self._kept_hits: tuple[Listing, list[Hits]] | None = None
 
     def select(self, row: Row | None, details: "tuple[TensorDetail, ...]" = ()) -> None:
         """What to draw from now on: a row, and what was computed of its tensors alone."""
         self._selected, self._findings = (row, details), ((), 0)
-        self._message = None
+        self._sheet = None
+        self._message = self._plan = None
 
     def find(self, row: Row | None, findings: "tuple[aspects.Finding, ...]", total: int) -> None:
         """The same of a row that is looked at in another way; `total` findings will come."""
         self.select(row)
         self._findings = (findings, total)
 
+    def tell(self, row: Row | None, sheet: "ModuleFinding") -> None:
+        """The same of a module: what adapters do to it."""
+        self.select(row)
+        self._sheet = sheet
+
     def say(self, title: str, text: list[str]) -> None:
         """Draw a message instead, until something is selected."""
-        self._message = (title, text)
+        self._message, self._plan = (title, text), None
+
+    def plan(self, view: "PlanView") -> None:
+        """Draw a plan instead, until something is selected."""
+        self._plan, self._message = view, None
+
+    @property
+    def shows_plan(self) -> bool:
+        """Whether it is a plan that is drawn."""
+        return self._plan is not None
 
     @property
     def shows_overview(self) -> bool:
         """Whether the drawing follows a sweep."""
         row, details = self._selected
         found = details or self._findings[0]
-        return row is not None and not found and self._message is None
+        other = self._message is not None or self._plan is not None or self._sheet is not None
+        return row is not None and not found and not other
 
     @property
     def slices(self) -> int:
@@ -88,6 +113,10 @@ class Drawing:
         row, details = self._selected
         if self._message is not None:
             return self._said(*self._message, width)
+        if self._plan is not None:
+            from tui.figures.plan import plan_figure
+
+            return Figure(plan_figure(self._plan, self._palette, width))
         if row is None:
             return Figure([])
         findings, total = self._findings
@@ -98,6 +127,8 @@ class Drawing:
                 self._palette,
             )
             return aspects.draw(row, findings, total, *about, width, height)
+        if self._sheet is not None:
+            return self._of_adapters(row, self._sheet, width, height)
         if details and isinstance(row, Twig):
             from tui.figures.tensor import tensor_figure
 
@@ -111,6 +142,15 @@ class Drawing:
         if self._session.saved and isinstance(row, Twig) and row.branch.count == 1:
             return self._statistics(row, width)
         return self._overview(row, width, height)
+
+    def _of_adapters(
+        self, row: Row, sheet: "ModuleFinding", width: int, height: int
+    ) -> "Figure":
+        from tui.figures.adapter import sheet_figure
+
+        notes = remarks.notes(row, self._session, self._palette, adapters=False)
+        about = (self._kind(row), sheet, notes, self._palette, width, height)
+        return sheet_figure(clean(row.path), *about)
 
     def _statistics(self, row: Twig, width: int) -> "Figure":
         """A single tensor of a saved result."""
@@ -164,7 +204,22 @@ class Drawing:
             self._notes(row),
         )
         drawn = self._filled(row)
-        return overview_figure(title, self._kind(row), drawn, view, summary, notes, height)
+        about = (view, summary, notes, height, self._adapters(row, width))
+        return overview_figure(title, self._kind(row), drawn, *about)
+
+    def _adapters(self, row: Row, width: int) -> "Lines":
+        """The adapters of the whole model, at its root."""
+        listing = self._session.listing
+        if listing is None or listing.adapted is None or row.path:
+            return []
+        from inspect_core.work.adapted_places import hits_of
+        from tui.figures.adapter import adapters_lines
+
+        kept = self._kept_hits
+        if kept is None or kept[0] is not listing:
+            kept = self._kept_hits = listing, hits_of(listing.adapted, listing.names)
+        told = self._session.read_of_adapters
+        return adapters_lines(listing.adapted, kept[1], told, self._palette, width)
 
     def heatmap(self) -> "Heatmap | None":
         """The overview on show, for a picture; None where something else is."""
@@ -243,9 +298,29 @@ class Drawing:
 
         kept = self._kept_axes
         if kept is None or kept[0] is not row:
-            sections = overview(row)
+            sections = self._without_factors(overview(row))
             kept = self._kept_axes = (row, sections, [places_of(section) for section in sections])
         return kept[1], kept[2]
+
+    def _without_factors(self, sections: "list[Section]") -> "list[Section]":
+        """Sections without the kinds that are adapters' own; all where nothing else is there."""
+        listing = self._session.listing
+        if listing is None or not listing.deltas:
+            return sections
+        import numpy as np
+
+        def own(cells: "tuple[tuple[int, ...], ...]") -> bool:
+            where = np.array([at for cell in cells for at in cell], np.int64)
+            return bool(self._session.deltas(where).all())
+
+        found = []
+        for section in sections:
+            kept = [number for number, cells in enumerate(section.cells) if not own(cells)]
+            if kept:
+                kinds = tuple([section.kinds[number] for number in kept])
+                cells = tuple([section.cells[number] for number in kept])
+                found.append(replace(section, kinds=kinds, cells=cells))
+        return found or sections
 
     def _kind(self, row: Row) -> str:
         times = f" {self._palette.glyphs.times}{row.count}" if row.count > 1 else ""
@@ -253,7 +328,10 @@ class Drawing:
             return f"{fmt.shape(row.leaf.spec.shape)} {clean(row.leaf.spec.dtype)}{times}"
         assert isinstance(row, Branch)
         amount = fmt.params(row.module.totals.params * row.count)
-        return f"{clean(row.module.type)}{times}  {amount}".strip()
+        kind = clean(row.module.type)
+        if times and self._palette.glyphs.times in kind:  # the scale of an adapter
+            kind = f"({kind})"
+        return f"{kind}{times}  {amount}".strip()
 
 
 def stored_specs(row: Branch) -> "list[LeafSpec]":

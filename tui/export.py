@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspect_core.errors import UsageError
+from inspect_core.opening import spelled
 from inspect_core.structure.branch import Row
 from tui.session import Session
 
@@ -69,8 +70,8 @@ def numbers(session: Session, row: Row, details: "Sequence[TensorDetail]") -> st
     assert listing is not None
     tensors = session.tensors_of(row)
     found = {
-        "model": listing.uri,
-        "reference": None if pairs is None else pairs.uri,
+        "model": spelled(listing.uri),
+        "reference": None if pairs is None else spelled(pairs.uri),
         "node": row.path,
         "tensors_total": len(tensors),
         "summary": _metrics(session.summary(row), pairs is not None),

@@ -84,7 +84,9 @@ SCREEN = _bindings("screen", [
     ("metrics", "M", "app.choose_metric", "", "choose one of all metrics"),
     ("scale", "c", "app.next_scale", "", "colours: robust, linear or log scale"),
     ("reference", "r", "app.ask_reference", "reference", "compare with another checkpoint"),
+    ("plan", "p", "app.plan_mode", "plan", "plan mode: freeze, place adapters, or leave it"),
     ("sort", "s", "app.sort", "sort", "siblings by how much they changed, or not"),
+    ("common", "S", "app.common_names", "", "names common to all architectures, or the own"),
     ("step_back", "less_than_sign", "app.step(-1)", "", "back to the node before"),
     ("step_on", "greater_than_sign", "app.step(1)", "", "on again"),
     ("next_slice", "right_square_bracket", "app.next_slice(1)", "", "next slice of a 3-D weight"),
@@ -92,7 +94,7 @@ SCREEN = _bindings("screen", [
     ("pane", "tab", "other_pane", "", "the other pane"),
     ("back", "escape", "back", "", "leave the filter, back to the tree"),
     ("copy", "y", "app.copy", "", "copy the name, or what the cell says"),
-    ("export", "e", "app.export", "", "write the screen or its numbers to a file"),
+    ("export", "e", "app.export", "export", "write screen, numbers or the plan to a file"),
     ("theme", "t", "app.next_theme", "", "next theme"),
     ("reload", "R", "app.reload", "", "open model and reference again"),
     ("bare", "b", "app.bare_modules", "", "modules without parameters, or not"),
@@ -102,13 +104,26 @@ SCREEN = _bindings("screen", [
 ])  # fmt: skip
 """Keys that do the same wherever the focus is."""
 
+PLAN = _bindings("plan", [
+    ("freeze", "f", "app.plan_freeze", "freeze", "freeze what the cursor is on, or thaw it"),
+    ("place", "a", "app.plan_place", "place", "an adapter on what the cursor is on, or off it"),
+    ("by_name", "F", "app.plan_by_name", "by name", "freeze or thaw by a pattern of names"),
+    ("settings", "A", "app.plan_settings", "settings", "of the placement and of the memory"),
+    ("undo", "u", "app.plan_undo", "undo", "take back the last change of the plan"),
+    ("redo", "U", "app.plan_redo", "redo", "do it again"),
+])  # fmt: skip
+"""Keys of plan mode, wherever the focus is."""
+
 APP = [
     Binding("ctrl+c", "quit", "leave", id="app.quit", show=False, priority=True),
     Binding("ctrl+l", "redraw", "draw the whole screen again", id="app.redraw", show=False),
 ]
 """Keys of the app itself; ctrl+p is Textual's own."""
 
-PLACES = (("In the tree", TREE), ("In the picture", PICTURE), ("Anywhere", [*SCREEN, *APP]))
+PLACES = (
+    ("In the tree", TREE), ("In the picture", PICTURE), ("In plan mode", PLAN),
+    ("Anywhere", [*SCREEN, *APP]),
+)  # fmt: skip
 
 _KEYS = {str(binding.id): binding.key for _, bindings in PLACES for binding in bindings}
 

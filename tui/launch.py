@@ -14,6 +14,9 @@ from inspect_core.errors import LamellaError, UsageError
 from inspect_core.work.backend import Workers
 
 if TYPE_CHECKING:
+    from inspect_core.opening import Uri
+    from inspect_core.work.backend import Backend, Ticket
+    from tui.app import LamellaApp
     from tui.terminal import Look
 
 _started: Workers | None = None
@@ -30,12 +33,13 @@ def start_worker() -> None:
 
 
 def launch(
-    model: str | tuple[str, ...],
-    reference: str | tuple[str, ...] | None,
+    model: "Uri",
+    reference: "Uri | None",
     device: str,
     look: "Look",
     bookmark: str | None = None,
     map_file: str | None = None,
+    plan_file: str | None = None,
 ) -> None:
     """Run the app until the user leaves it.
 
@@ -52,31 +56,8 @@ def launch(
     backend = _started or Workers(log=_log_file())
     try:
         opening = backend.submit(OpenModel(model))
-        if "SSH_CONNECTION" in os.environ:
-            os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-        # What is drawn is in the colours of the terminal already: Textual has none to take away.
-        os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
-        from tui.app import LamellaApp
-        from tui.options import Options
-        from tui.settings import load_settings
-        from tui.terminal import choose_theme, find_depth
-
-        settings = load_settings()
-        theme, problem = choose_theme(look, settings.theme)
-        if problem:
-            settings = replace(settings, problems=(*settings.problems, problem))
-        options = Options(
-            model=model,
-            reference=reference,
-            device=device,
-            theme=theme,
-            ascii_only=look.ascii_only or settings.ascii_only,
-            depth=find_depth(look.colors, os.environ),
-            bookmark=bookmark,
-            settings=settings,
-            map_file=map_file,
-        )
-        app = LamellaApp(options, backend, opening)
+        asked = (model, reference, device, look, bookmark, map_file, plan_file)
+        app = make_app(backend, opening, *asked)
         with _terminal_restored():
             app.run()
         if app.return_code:
@@ -85,6 +66,50 @@ def launch(
             raise app.failure
     finally:
         backend.close()
+
+
+def make_app(
+    backend: "Backend",
+    opening: "Ticket",
+    model: "Uri",
+    reference: "Uri | None",
+    device: str,
+    look: "Look",
+    bookmark: str | None = None,
+    map_file: str | None = None,
+    plan_file: str | None = None,
+) -> "LamellaApp":
+    """The app, with the user's settings; Textual is imported only here.
+
+    Raises:
+        NoSuchTheme: there is no theme of the name asked for.
+    """
+    if "SSH_CONNECTION" in os.environ:
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    # What is drawn is in the colours of the terminal already: Textual has none to take away.
+    os.environ["TEXTUAL_COLOR_SYSTEM"] = "truecolor"
+    from tui.app import LamellaApp
+    from tui.options import Options
+    from tui.settings import load_settings
+    from tui.terminal import choose_theme, find_depth
+
+    settings = load_settings()
+    theme, problem = choose_theme(look, settings.theme)
+    if problem:
+        settings = replace(settings, problems=(*settings.problems, problem))
+    options = Options(
+        model=model,
+        reference=reference,
+        device=device,
+        theme=theme,
+        ascii_only=look.ascii_only or settings.ascii_only,
+        depth=find_depth(look.colors, os.environ),
+        bookmark=bookmark,
+        settings=settings,
+        map_file=map_file,
+        plan_file=plan_file,
+    )
+    return LamellaApp(options, backend, opening)
 
 
 @contextmanager
@@ -101,12 +126,12 @@ def _terminal_restored() -> Iterator[None]:
         yield
     except SystemExit:
         with contextlib.suppress(OSError):
-            os.write(1, _LEAVE)
+            os.write(1, LEAVE)
             termios.tcsetattr(sys.stdin, termios.TCSANOW, before)
         raise
 
 
-_LEAVE = (
+LEAVE = (
     b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h"
 )
 """Mouse, focus and paste reports, keyboard protocol and alternate screen off; cursor on."""

@@ -83,6 +83,10 @@ class FilterKept(Message):
     """Enter in the filter: on to what it found."""
 
 
+class BackPressed(Message):
+    """Esc in the tree, where there is nothing else to leave."""
+
+
 @dataclass
 class FigureDrawn(Message):
     """A detail is ready.

@@ -53,7 +53,8 @@ class Navigation:
         if outline is None or listing is None:
             return
         query = self.query
-        keep = keep_matching(listing.names, listing.tree.order, query) if query else None
+        names = self._app.common.searched(listing) if query else ()
+        keep = keep_matching(names, listing.tree.order, query) if query else None
         outline.arrange(keep, self._app.session.size_of if self._app.session.by_change else None)
         if keep is None:
             self._app.say_ready()
@@ -98,7 +99,7 @@ class Navigation:
         tree_view = self._app.inspector.tree_view
         if tree_view.outline is None:
             return
-        at = tree_view.outline.reveal(path, open_folds=True)
+        at = tree_view.outline.reveal(self._app.common.in_view(path), open_folds=True)
         tree_view.lines_changed(None)
         if at is not None:
             tree_view.move_to(at)

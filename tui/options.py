@@ -22,6 +22,7 @@ class Options:
         bookmark: a pattern of names to begin on, or None.
         settings: what the user wants every time.
         map_file: a file that says how the reference spells names of the model, or None.
+        plan_file: a plan to begin with, or None.
     """
 
     model: Uri
@@ -33,3 +34,4 @@ class Options:
     bookmark: str | None = None
     settings: Settings = field(default_factory=Settings)
     map_file: str | None = None
+    plan_file: str | None = None

@@ -79,11 +79,26 @@ class Outline:
                 break
             branch = wide[0]
 
-    def replace_tree(self, tree: ModuleTree) -> None:
-        """Show another tree over the same tensors; what was open stays open."""
+    def replace_tree(self, tree: ModuleTree, keep_members: bool = False) -> None:
+        """Show another tree over the same tensors; what was open stays open.
+
+        Args:
+            tree: the tree.
+            keep_members: whether the members of opened folds stay lines of their own where the
+                fold falls apart.
+        """
+        if keep_members:
+            self._opened.update(self._opened_members())
         self.root = Branch.root(tree)
         self._kept = None
         self.rebuild()
+
+    def _opened_members(self) -> Iterator[str]:
+        for line in self.lines:
+            if isinstance(line.row, Branch) and line.expanded:
+                for fold in line.row.branches:
+                    if fold.folded and fold.anchor in self._opened:
+                        yield from (member.anchor for member in fold.members())
 
     def rebuild(self) -> None:
         """Make all lines anew."""
@@ -168,7 +183,10 @@ class Outline:
         siblings = next((b for b in row.parent.branches if set(row.names) <= set(b.names)), None)
         if siblings is None or not siblings.folded:
             return False
-        self._opened ^= {siblings.anchor}
+        if siblings.anchor in self._opened:
+            self._opened.difference_update(member.anchor for member in siblings.members())
+        else:
+            self._opened.add(siblings.anchor)
         self.rebuild()
         return True
 
@@ -239,16 +257,21 @@ class Outline:
     def _rows_below(self, branch: Branch) -> Iterator[Row]:
         for at in range(len(branch.module.leaves)):
             twig = Twig(branch, at)
-            if self._matches(twig):
+            if self._matches(twig) or (not twig.width and self._is_found(branch)):
                 yield twig
+        rows: list[Branch] = []
+        opened = 0
         for child in branch.branches:
             kept = self._filtered(child)
             if kept is None:
                 continue
             if kept.folded and child.anchor in self._opened:
-                yield from kept.members()
+                rows += kept.members()
+                opened += 1
             else:
-                yield kept
+                rows.append(kept)
+        # Members of opened folds come in the order in which the model has them.
+        yield from sorted(rows, key=lambda row: row.offsets[0]) if opened else rows
 
     def _count_below(self, branch: Branch) -> int:
         """How many rows `_below` gives, without making them all where no filter is on."""
@@ -284,8 +307,8 @@ class Outline:
         """The branch with only the members that match; None where none does."""
         if self._kept is None:
             return branch
-        if not branch.width:  # it holds no name that could match
-            return None
+        if not branch.width:  # it holds no name that could match; what a plan adds comes along
+            return branch if branch.parent is not None and self._is_found(branch.parent) else None
         if self._all_match(branch):
             return branch
         if not branch.folded:
@@ -296,6 +319,12 @@ class Outline:
         names = tuple([member.names[0] for member in members])
         offsets = tuple([member.offsets[0] for member in members])
         return Branch(branch.parent, names, offsets, branch.module)
+
+    def _is_found(self, branch: Branch) -> bool:
+        """Whether a filter found all of a branch; what has no tensor goes as its parent does."""
+        if branch.width or branch.parent is None:
+            return bool(branch.width) and self._all_match(branch)
+        return self._is_found(branch.parent)
 
     def _matches(self, row: Row) -> bool:
         kept, width = self._kept, row.width

@@ -47,10 +47,11 @@ class Glyphs:
     opened: str
     more: str
     rule: str
+    delta_frozen: str
 
 
-UNICODE = Glyphs("●", "○", "◆", "×", "=", "!", "+", "▸", "▾", "…", "━")
-ASCII = Glyphs("*", "o", "+", "x", "=", "!", "+", ">", "v", "...", "-")
+UNICODE = Glyphs("●", "○", "◆", "×", "=", "!", "+", "▸", "▾", "…", "━", "◇")
+ASCII = Glyphs("*", "o", "+", "x", "=", "!", "+", ">", "v", "...", "-", "-")
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from inspect_core.opening import Live
 from inspect_core.work.jobs import LookAgain, OpenModel
 
 if TYPE_CHECKING:
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 """While the user moves about, the file system is asked at most this often; never when idle."""
 
-OF_THE_OLD_FILES = ("types", "pair", "sweep", "some", "inspect", "zoom", "look", "files")
+OF_THE_OLD_FILES = (
+    *("types", "pair", "sweep", "some", "inspect", "zoom", "look", "files", "adapters"),
+)
 """Roles whose answers would be about files that are opened again."""
 
 
@@ -51,6 +54,8 @@ class Reloading:
             return
         whose = [name for name, one in zip(("model", "reference"), replaced, strict=False) if one]
         self._noticed = f"the files of the {' and the '.join(whose)} were replaced"
+        if isinstance(self._app.options.model, Live):
+            self._noticed = f"the {' and the '.join(whose)} changed since it was read"
         self._noticed += ": press R to reload"
         for role in ("sweep", "some"):
             self._app.desk.cancel(role)

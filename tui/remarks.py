@@ -1,7 +1,8 @@
 """What there is to know about a row beside its numbers, safe to show."""
 
-from inspect_core.structure.branch import Branch, Row, Twig
+from inspect_core.structure.branch import Branch, Row, Twig, module_around
 from inspect_core.text import clean
+from tui.adapters import adapter_notes
 from tui.palette import Palette
 from tui.session import Session
 from tui.side_files import counted
@@ -31,17 +32,22 @@ def refusal(row: Twig) -> list[str]:
     return []
 
 
-def notes(row: Row, session: Session, palette: Palette) -> list[str]:
-    """What to know about a row, safe to show."""
-    pairs, found = session.pairs, []
+def notes(row: Row, session: Session, palette: Palette, adapters: bool = True) -> list[str]:
+    """What to know about a row, safe to show; whose adapters are shown anyway needs no notes."""
+    pairs = session.pairs
+    found = adapter_notes(row, session, palette) if adapters else []
+    found += _own_name(row, session)
     if pairs is None and session.expects_pairs:
-        return ["the reference is not open yet: the values themselves"]
+        return [*found, "the reference is not open yet: the values themselves"]
+    if pairs is None and session.adapted is not None and session.adapted.base is None:
+        return [*found, "no base: the change that the adapter makes. Press r to name its base"]
     if pairs is None:
-        return ["no reference: the values themselves. Press r, or start with --ref BASE"]
+        text = "no reference: the values themselves. Press r, or start with --ref BASE"
+        return [*found, text]
     tensors = session.tensors_of(row)
     reasons: dict[str, list[int]] = {}
     for tensor in tensors if pairs.paired < len(pairs.status) else ():
-        if not pairs.is_pair(tensor):
+        if not pairs.is_pair(tensor) and tensor not in session.brought:
             reasons.setdefault(pairs.reason_of(tensor), []).append(tensor)
     for reason, which in list(reasons.items())[:3]:
         names = _names(which, tensors, session)
@@ -55,9 +61,32 @@ def notes(row: Row, session: Session, palette: Palette) -> list[str]:
     change = session.change(row)
     if change.status == "rounded":
         found.append("equal up to rounding to the narrower dtype: nothing was trained here")
+    if change.status == "same":
+        found.append("identical to the reference: observed frozen")
     if change.note:
         found.append(f"{palette.glyphs.note} {clean(change.note)}")
     return found
+
+
+def _own_name(row: Row, session: Session) -> list[str]:
+    """What the model itself calls a row, where that is not what it is called on show."""
+    listing = session.listing
+    if listing is None or not row.width or not row.anchor:
+        return []
+    first = row.firsts[0]
+    names = [listing.names[at] for at in listing.tree.order[first : first + row.width]]
+    more = f" and {row.count - 1} more" if row.count > 1 else ""
+    if isinstance(row, Branch):
+        if names[0].startswith(f"{row.anchor}."):
+            return []
+        above = module_around(names)
+        return [f"in the model: within {clean(above)}{more}" if above else "in the model: apart"]
+    if session.common is not None and session.tensor_at(first) in session.common.own:
+        own = "its own name: no table of common names knows it"
+        return [own if names[0] == row.anchor else f"in the model: {clean(names[0])}{more}, {own}"]
+    # The title of a single tensor's picture is its own name already.
+    shown = names[0] == row.anchor or (row.count == 1 and not session.saved)
+    return [] if shown else [f"in the model: {clean(names[0])}{more}"]
 
 
 def _partner(tensor: int, session: Session) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from inspect_core.structure.branch import Branch
+from inspect_core.work.adapted_sheet import InspectAdapted
 from inspect_core.work.inspections import Inspect, InspectModule, ZoomIn
 from inspect_core.work.listings import Opened
 from inspect_core.work.spectra import FindProfile, FindSpectra, FindSpectrum
@@ -19,9 +20,16 @@ Grid = tuple[int, int]
 """Most rows and columns of cells."""
 
 
-def tensor(session: "Session", index: int, grid: Grid, slice_index: int, device: str) -> Inspect:
+def tensor(
+    session: "Session", index: int, grid: Grid, slice_index: int, device: str, asked: bool = False
+) -> Inspect:
     """One tensor in full, by its index in the listing."""
-    return Inspect(*_sides(session), *_named(session, index), grid, slice_index, device)
+    return Inspect(*_sides(session), *_named(session, index), grid, slice_index, device, asked)
+
+
+def adapted(session: "Session", module: str, with_base: bool) -> InspectAdapted:
+    """What adapters do to a module."""
+    return InspectAdapted(_sides(session)[0], module, with_base)
 
 
 def module(session: "Session", row: Branch, grid: Grid, device: str) -> InspectModule:

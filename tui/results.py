@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from inspect_core.devices import gpu_likely
 from inspect_core.errors import Cancelled, FilesChanged
 from inspect_core.text import clean
+from inspect_core.work.adapter_jobs import FindAdapterSheet
 from inspect_core.work.backend import WorkerDied
 from inspect_core.work.jobs import FindDevice, FindTypes, WarmUp
 from inspect_core.work.ticket import OverLimit
+from tui.detail_control import MOST_UNASKED_BYTES
 from tui.messages import JobEnded
 from tui.outline import Outline
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 FIRST_PAINT_SECONDS = 0.05
 """What the first rows do not need waits so long after they are made."""
 
-REPEATED = ("open", "types", "pair")
+REPEATED = ("open", "types", "pair", "common", "plan", "trial", "read_plan")
 """Roles that are tried again when their worker dies; others the user or a sweep repeats."""
 
-QUIET = ("warm", "device", "look")
+QUIET = ("warm", "device", "look", "adapters")
 """Roles that nobody misses when their worker dies."""
 
 
@@ -66,7 +68,12 @@ class Results:
         self._app.failure = None
         tree_view = self._app.inspector.tree_view
         if tree_view.outline is not None:
+            in_common = self._app.common.on
+            self._app.common.leave()
             self._app.reloading.opened(listing)
+            if in_common:
+                self._app.common.toggle()
+            self._app.plan.model_changed()
             self._ask_more()
             return
         self._app.problem = ""
@@ -75,6 +82,8 @@ class Results:
             self._app.comparison.restore(listing.saved)
         tree_view.show(Outline(listing.tree), clean(listing.title, 60))
         self._app.navigation.opened()
+        if self._app.options.plan_file is not None:
+            self._app.plan.files.read(self._app.options.plan_file)
         self._app.say_ready()
         self._app.show_title()
         # Later by a blink: imports and new processes would compete with the first paint.
@@ -95,8 +104,13 @@ class Results:
     def _ask_more(self) -> None:
         """What a model that was just opened lacks: its types, and its reference."""
         listing = self._app.session.listing
-        if listing is not None and listing.has_config:
+        typed = listing is not None and not listing.tree.untyped
+        if listing is not None and (listing.has_config or (typed and self._app.bare_modules)):
             self._app.desk.submit("types", FindTypes(listing.opened, self._app.bare_modules))
+        if listing is not None and listing.adapted is not None:
+            nbytes = sum(adapter.nbytes for adapter in listing.adapted.adapters)
+            if nbytes <= MOST_UNASKED_BYTES:
+                self._app.desk.submit("adapters", FindAdapterSheet(listing.opened))
         self._app.comparison.start()
 
     def _on_types(self, listing: Any) -> None:
@@ -104,6 +118,8 @@ class Results:
             if self._app.session.listing is not None:
                 self._app.session.listing = replace(self._app.session.listing, note=listing.note)
             self._app.say_ready()
+            return
+        if self._app.common.took_types(listing):
             return
         tree_view = self._app.inspector.tree_view
         key = self._app.reloading.cursor_key()
@@ -114,7 +130,23 @@ class Results:
             self._app.navigation.reveal_again(key)
             tree_view.lines_changed(key)
             self._app.detail.replace_row(tree_view.current_row)
+        self._app.plan.model_changed()
         self._app.say_ready()
+
+    def _on_plan(self, preview: Any) -> None:
+        self._app.plan.arrived(preview)
+
+    def _on_trial(self, preview: Any) -> None:
+        self._app.plan.tried_out(preview)
+
+    def _on_write_plan(self, path: str) -> None:
+        self._app.plan.files.written(path)
+
+    def _on_read_plan(self, plan: Any) -> None:
+        self._app.plan.files.was_read(plan)
+
+    def _on_common(self, found: Any) -> None:
+        self._app.common.arrived(found)
 
     def _on_warm(self, _: None) -> None:
         """The kernels are ready; nothing to show."""
@@ -126,6 +158,7 @@ class Results:
     def _on_pair(self, pairs: Any) -> None:
         self._app.problem = ""
         self._app.comparison.paired(pairs)
+        self._app.common.pair_again()
 
     def _on_sweep(self, _: int) -> None:
         self._app.comparison.refresh()
@@ -140,6 +173,11 @@ class Results:
     def _on_files(self, files: Any) -> None:
         self._app.session.files = files
         self._app.detail.refresh()
+
+    def _on_adapters(self, sheet: Any) -> None:
+        self._app.session.read_of_adapters = sheet.remarks
+        self._app.detail.refresh()
+        self._app.say_ready()
 
     def _on_save(self, path: str) -> None:
         self._app.notify(f"written: {clean(path)}", markup=False)
@@ -157,7 +195,7 @@ class Results:
     def failed(self, role: str, error: BaseException) -> None:
         """Say what went wrong, and go on where there is a way."""
         text = str(error)
-        if role == "files":  # the sweep reads the same folders, and says what is wrong with them
+        if role in ("files", "adapters"):  # the sweep reads the same, and says what is wrong
             return
         if isinstance(error, WorkerDied) and self._died(role, error):
             return
@@ -182,7 +220,11 @@ class Results:
             note = f"module types are not known: {text}"
             self._app.session.listing = replace(self._app.session.listing, note=note)
             self._app.say_ready()
-        elif role == "save":
+        elif role == "common":
+            self._app.common.failed(text)
+        elif role in ("plan", "trial"):
+            self._app.plan.failed(role, text, isinstance(error, WorkerDied))
+        elif role in ("save", "write_plan", "read_plan"):
             self._app.warn(text)
         elif role == "inspect":
             path = self._app.detail.row.path if self._app.detail.row else ""

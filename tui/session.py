@@ -6,6 +6,7 @@ it what arrived. numpy is imported only once there is something to compare.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from inspect_core.delta.table import Place, SummaryTable
     from inspect_core.results.scale import ScaleKind
     from inspect_core.results.side_files import FileDifference
+    from inspect_core.work.adapted import AdapterListing
+    from inspect_core.work.common_jobs import CommonListing
     from inspect_core.work.listings import Listing, PairListing
     from inspect_core.work.saved import SavedPair
     from inspect_core.work.sweep import SweepPart
@@ -42,7 +45,9 @@ class Session:
         collected: summaries by ordinal, and what was collected with them.
         scale: how the values of a figure are spread over its colours.
         files: what differs beside the weights.
+        read_of_adapters: what was found by reading the adapters' own tensors, safe to show.
         by_change: whether siblings are in order of their change.
+        common: what is known of common names while they are on show; None otherwise.
         complaints: what is wrong with settings and themes, safe to show.
         version: grows with every change that a view could show.
         behind: whether the change of a wide row was taken from before the newest summaries.
@@ -56,11 +61,14 @@ class Session:
     collected: Collected = field(default_factory=Collected)
     scale: "ScaleKind" = "robust"
     files: "tuple[FileDifference, ...]" = ()
+    read_of_adapters: tuple[str, ...] = ()
     by_change: bool = False
+    common: "CommonListing | None" = None
     complaints: list[str] = field(default_factory=list)
     version: int = 0
     _ordinal_of: "NDArray[np.int64] | None" = None
     _paired: "NDArray[np.bool_] | None" = None
+    _deltas: "NDArray[np.bool_] | None" = None
     behind: bool = False
     _changes: dict[Row, tuple[int, Change]] = field(default_factory=dict)
     _places: dict[Row, "Place"] = field(default_factory=dict)
@@ -76,6 +84,11 @@ class Session:
         """The tree on show."""
         return self.listing.tree if self.listing else None
 
+    @property
+    def adapted(self) -> "AdapterListing | None":
+        """The adapters of the model on show."""
+        return self.listing.adapted if self.listing else None
+
     def open(self, listing: "Listing") -> None:
         """A model was opened, or opened again with types."""
         old = self.listing
@@ -83,9 +96,11 @@ class Session:
             self.collected.reorder(self._ordinals()[order_of(listing.tree)])
         else:
             self.collected.clear()
+        if old is None or old.opened != listing.opened:
+            self.read_of_adapters = ()
         self.listing = listing
         self._ordinal_of = None
-        self._paired = None
+        self._paired = self._deltas = None
         self._places.clear()
         self._anew()
 
@@ -96,7 +111,7 @@ class Session:
         self.pairs, self.files = pairs, ()
         self.metric_key, self.awaited = self.awaited or self.metric_key, ""
         self.collected.clear(self.metric.needs if pairs is not None else NOTHING)
-        self._paired = None
+        self._paired = self._deltas = None
         self._anew()
 
     @property
@@ -141,12 +156,15 @@ class Session:
         return [tensor for start, stop in spans(row) for tensor in order[start:stop]]
 
     def nbytes(self, row: Row) -> int:
-        """Bytes of all tensors of a row."""
+        """Bytes of all tensors of a row, those that an adapter makes as they are made."""
+        made = self.adapted.made_bytes_in(row) if self.adapted is not None else 0
         if isinstance(row, Branch):
-            return row.module.totals.nbytes * row.count
+            return row.module.totals.nbytes * row.count + made
+        if row.leaf.spec.computed:
+            return made
         from inspect_core.structure.build import storage_bytes
 
-        return storage_bytes(row.leaf.spec.dtype, row.leaf.spec.numel) * row.count
+        return storage_bytes(row.leaf.spec.dtype, row.leaf.spec.numel) * row.count + made
 
     def missing(self, row: Row) -> tuple[int, ...]:
         """Those tensors of a row that can be summarised and were not yet."""
@@ -176,6 +194,27 @@ class Session:
                 pair = self.pairs.statuses.index("pair") if "pair" in self.pairs.statuses else 255
                 self._paired = codes == pair
         return self._paired
+
+    def deltas(self, where: "Place") -> "NDArray[np.bool_]":
+        """Which tensors of a place are an adapter's own: nothing answers them in a base."""
+        if self._deltas is None:
+            import numpy as np
+
+            assert self.listing is not None
+            own = np.zeros(len(self.listing.tree.order), np.bool_)
+            own[self._ordinals()[np.asarray(self.listing.deltas, np.int64)]] = True
+            self._deltas = own if self.pairs is None else own & ~self._comparable()
+        return self._deltas[where]
+
+    @cached_property
+    def brought(self) -> frozenset[int]:
+        """Tensors that adapters bring and nothing answers: no reason to warn."""
+        listing, pairs = self.listing, self.pairs
+        if listing is None or pairs is None:
+            return frozenset()
+        whole = listing.adapted.whole if listing.adapted is not None else frozenset()
+        saved = [at for at, name in enumerate(listing.names) if name in whole] if whole else []
+        return frozenset([at for at in (*listing.deltas, *saved) if not pairs.is_pair(at)])
 
     def place(self, row: Row) -> "Place":
         """Where a row's tensors are in the table; kept, because a wide fold has many runs."""
@@ -292,6 +331,7 @@ class Session:
     def _anew(self) -> None:
         """What was worked out of rows does not hold any more."""
         self._changes.clear()
+        self.__dict__.pop("brought", None)
         self.version += 1
 
     def _ordinals(self) -> "NDArray[np.int64]":

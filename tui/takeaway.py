@@ -59,10 +59,20 @@ class Takeaway:
             if name and Path(name).suffix == SUFFIX:
                 self._save(Path(name).expanduser())
             elif name:
-                work = partial(self._write, Path(name).expanduser(), strips, title)
-                self._app.run_worker(work(), group="export")
+                self.write(Path(name).expanduser(), strips)
 
         self._app.push_screen(ExportPrompt(start), answered)
+
+    def write(self, path: Path, strips: "list[Strip]") -> None:
+        """Write the screen or its numbers, by the ending of the name; on a thread.
+
+        Args:
+            path: the file.
+            strips: what the screen showed when it was asked for.
+        """
+        listing = self._app.session.listing
+        work = partial(self._write, path, strips, clean(listing.title, 60) if listing else "")
+        self._app.run_worker(work(), group="export")
 
     def _save(self, path: Path) -> None:
         """Write the finished sweep to a file that can be opened without the models."""

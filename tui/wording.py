@@ -8,6 +8,7 @@ from inspect_core.text import clean
 from tui import format as fmt
 from tui.session import Session
 from tui.side_files import difference_lines
+from tui.states import shares_of
 
 if TYPE_CHECKING:
     from inspect_core.work.listings import PairListing
@@ -25,6 +26,7 @@ def warnings(session: Session) -> list[str]:
     found = list(session.complaints)
     if listing is not None:
         found += [clean(warning, 400) for warning in listing.warnings]
+        found += [f"adapters: {clean(told, 400)}" for told in session.read_of_adapters]
     if listing is not None:
         found += [
             f"{clean(listing.names[tensor], 120)}: {lost} NaN or infinite values"
@@ -32,8 +34,10 @@ def warnings(session: Session) -> list[str]:
         ]
     if pairs is not None and listing is not None:
         found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
-        unpaired = len(pairs.status) - pairs.paired
-        found += _unpaired(listing.names, pairs)
+        own = session.brought
+        unpaired = len(pairs.status) - pairs.paired - len(own)
+        first = [at for at in pairs.unpaired(MOST_REASONS + len(own)) if at not in own]
+        found += _reasons(listing.names, pairs, first[:MOST_REASONS])
         if unpaired > MOST_REASONS:
             found.append(f"and {unpaired - MOST_REASONS} more without a partner")
         if pairs.removed:
@@ -42,10 +46,10 @@ def warnings(session: Session) -> list[str]:
     return found
 
 
-def _unpaired(names: Sequence[str], pairs: "PairListing") -> list[str]:
+def _reasons(names: Sequence[str], pairs: "PairListing", unpaired: Sequence[int]) -> list[str]:
     """Why tensors have no partner: a line a tensor, one for all where many have one reason."""
     by_reason: dict[str, list[str]] = {}
-    for tensor in pairs.unpaired(MOST_REASONS):
+    for tensor in unpaired:
         by_reason.setdefault(pairs.reason_of(tensor), []).append(clean(names[tensor], 120))
     lines = []
     for reason, found in by_reason.items():
@@ -63,7 +67,11 @@ def notes(session: Session) -> list[str]:
     if listing is None:
         return []
     files = "1 file" if listing.files == 1 else f"{listing.files:,} files"
-    found = [f"{listing.format}, {files}", *[aside.told for aside in listing.aside]]
+    opened = f"{listing.format}, {files}" if listing.files else listing.format
+    found = [opened, *[aside.told for aside in listing.aside]]
+    if session.common is not None:
+        found.append(session.common.told)
+    found += listing.notes
     if session.pairs is not None:
         rules = sorted(session.pairs.rules.items(), key=lambda rule: -rule[1])
         found += [f"{count:,} paired by: {clean(rule, 200)}" for rule, count in rules]
@@ -86,7 +94,10 @@ def ready(session: Session, problem: str) -> tuple[str, bool]:
     if pairs is not None:
         if not pairs.paired and listing.names:
             parts.append("nothing in common with the reference: is it the right one?")
-        parts.append(f"{pairs.paired} of {len(listing.names)} tensors compared")
+        total = len(listing.names) - len(session.brought)
+        parts.append(f"{pairs.paired} of {total} tensors compared")
+    elif listing.adapted is not None and listing.adapted.base is None:
+        parts.append("an adapter without its base: press r to name it, or start with --ref BASE")
     elif not session.expects_pairs:
         parts.append("no reference: press r, or start with --ref BASE")
     count = len(warnings(session))
@@ -94,6 +105,9 @@ def ready(session: Session, problem: str) -> tuple[str, bool]:
         parts.append(f"{count} warning{'s' if count > 1 else ''}: w to read")
     if listing.note:
         parts.append(listing.note)
+    if listing.notes:
+        several = f"{len(listing.notes)} notes: w to read"
+        parts.append(listing.notes[0] if len(listing.notes) == 1 else several)
     return clean("  ".join(parts), 400), bool(count or problem)
 
 
@@ -106,11 +120,15 @@ def title(session: Session, device: str) -> tuple[list[tuple[str, str]], str]:
     if session.saved:
         left.append(("result of", "muted"))
     left.append((clean(listing.title, 40), "module"))
+    totals = listing.tree.root.totals
     figures = [
-        f"{fmt.params(listing.tree.root.totals.params)} parameters",
+        f"{fmt.params(totals.params)} parameters",
+        *shares_of(totals),
         fmt.size(listing.nbytes),
         listing.format,
     ]
+    if session.common is not None:
+        figures.insert(0, "common names")
     if pairs is not None:
         left += [("vs", "muted"), (clean(pairs.title, 40), "module")]
         sorted_by = " (sorted)" if session.by_change else ""

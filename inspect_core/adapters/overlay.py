@@ -2,10 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.structure.tree import LeafSpec
+
+
+class ExpertPart(NamedTuple):
+    """The part of factors of all experts that changes a weight of one of them.
+
+    Attributes:
+        expert: its number.
+        experts: how many the factors are of.
+        first: first row of its product.
+        last: one past the last row.
+    """
+
+    expert: int
+    experts: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +34,22 @@ class Target:
         module: the changed module, as the base spells it; foreign text.
         weight: full name of the changed tensor, as `Checkpoint.tensors` has it: the base's own
             name where there is a base.
-        method: `LoRA`, `DoRA`, `LoHa`, `LoKr`, `IA3`, or `saved` for a tensor that the adapter
-            brings whole (`modules_to_save`, biases).
+        method: `LoRA`, `DoRA`, `LoHa`, `LoKr`, `IA3`, `tokens` for single rows of an embedding,
+            or `saved` for a tensor that the adapter brings whole (`modules_to_save`, biases).
         parts: the adapter's tensors by role: `A` and `B` of LoRA, `magnitude` of DoRA, `w1_a`,
-            `w1_b`, ... of LoHa and LoKr, `scale` of IA3, `whole`. They are read from
-            `AdapterSide.checkpoint`.
+            `w1_b`, ... of LoHa and LoKr, `scale` of IA3, `rows` of tokens, `whole`; `bias` of a
+            bias that LoRA changes. They are read from `AdapterSide.checkpoint`.
         shape: of the changed weight, as the base stores it.
         rank: r; None where the method has none, or it is not known.
         alpha: numerator of the scale; None likewise.
         scaling: what the product of the factors is multiplied with; None where it is not known,
             and then nothing is computed.
-        transposed: whether the base stores the weight `(in, out)` (`fan_in_fan_out`).
+        transposed: whether the base stores the weight `(in, out)` (`fan_in_fan_out`, embeddings);
+            of IA3, whether it is the columns that are scaled.
         needs_base: whether the change depends on the base's weight (DoRA, IA3).
         note: why nothing is computed for it, for people; empty where its change can be had.
+        tokens: numbers of the rows that `tokens` replaces.
+        expert: the part of the factors, where they are of all experts and the weight is one's.
     """
 
     adapter: int
@@ -44,6 +64,8 @@ class Target:
     transposed: bool = False
     needs_base: bool = False
     note: str = ""
+    tokens: tuple[int, ...] = ()
+    expert: ExpertPart | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,53 +1,19 @@
-"""What an adapter's `adapter_config.json` says, and what of it cannot be used.
+"""What an adapter's `adapter_config.json` says; see `adapter_config_file` for how it is read."""
 
-It is read as plain JSON. Its regular expressions are never run, its paths and addresses never
-followed, and the Python that it names is never imported.
-"""
-
-import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeGuard, TypeVar
-
-from inspect_core.checkpoint.byte_source import read_whole
-from inspect_core.checkpoint.hub_cache import parse_hub_name
-from inspect_core.checkpoint.locate import some_names
-from inspect_core.checkpoint.strict_json import JsonError, parse_strict_with_floats
-from inspect_core.errors import CheckpointError
-from inspect_core.text import clean
+from typing import TypeVar
 
 ADAPTER_CONFIG = "adapter_config.json"
 
-MAX_ADAPTER_CONFIG_BYTES = 10_000_000
-"""Size of the largest adapter_config.json accepted."""
-
-MOST_RANK = 1 << 20
-"""A rank beyond this fits no matrix that anybody has."""
-
-MOST_ALPHA = 1e6
-"""A scale numerator beyond this is a mistake, or meant to overflow."""
-
 ALL_LINEAR = "all-linear"
 """What PEFT takes for every linear module; the one `target_modules` text that is no regex."""
-
-KNOWN_TYPES = frozenset({
-    "ADALORA", "ADAMSS", "ADAPTION_PROMPT", "BEFT", "BOFT", "C3A", "CARTRIDGE", "CPT", "DEFT",
-    "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA", "HIRA", "HRA", "IA3", "LILY",
-    "LN_TUNING", "LOHA", "LOKR", "LORA", "MISS", "MULTITASK_PROMPT_TUNING", "OFT", "OSF",
-    "PEANUT", "POLY", "PREFIX_TUNING", "PROMPT_TUNING", "PSOFT", "PVERA", "P_TUNING",
-    "RANDLORA", "ROAD", "SHADOW", "SHIRA", "SUPERTUNING", "TINYLORA", "TRAINABLE_TOKENS",
-    "UNILORA", "VBLORA", "VERA", "WAVEFT", "XLORA",
-})  # fmt: skip
-"""Every `peft_type` of PEFT 0.21."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 Number = TypeVar("Number", int, float)
 
 _MOST_PARTS = 64
-_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +25,7 @@ class AdapterConfig:
     Attributes:
         type: `peft_type` in capitals, `LORA`.
         rank: r, at least 1.
-        alpha: numerator of the scale, finite.
+        alpha: numerator of the scale, finite; `lora_alpha`, or `alpha` of LoHa and LoKr.
         base: name of the base model, not followed.
         revision: of the base model.
         task: what the adapter is for, `CAUSAL_LM`.
@@ -67,14 +33,17 @@ class AdapterConfig:
         target_expression: given instead of names: `all-linear` or a regular expression.
         target_parameters: names of single parameters that it changes.
         modules_to_save: modules that are stored whole beside the adapter.
-        rank_pattern: rank by the plain end of a module's name.
-        alpha_pattern: alpha by the plain end of a module's name.
-        rank_expressions: whether ranks are also given by regular expressions, which are not run.
+        rank_pattern: rank by the end of a module's name, or by a regular expression for it.
+        alpha_pattern: the same for alpha.
+        rank_expressions: whether ranks are given by regular expressions too.
         alpha_expressions: the same for alphas.
         bias: which biases it holds: `none`, `all`, `lora_only`.
         use_dora: whether it splits weights into magnitude and direction (DoRA).
         use_rslora: whether the scale is alpha / sqrt(r) instead of alpha / r.
         fan_in_fan_out: whether the base's weights are stored `(in, out)`.
+        feedforward_modules: ends of names of the modules whose inputs IA3 scales.
+        token_indices: rows of an embedding that are trained alone, by the plain end of the
+            module's name; under "" those of any module.
     """
 
     type: str | None = None
@@ -95,6 +64,8 @@ class AdapterConfig:
     use_dora: bool = False
     use_rslora: bool = False
     fan_in_fan_out: bool = False
+    feedforward_modules: tuple[str, ...] = ()
+    token_indices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def rank_of(self, module: str) -> int | None:
         """The rank meant for a module, by its name without the adapter's own prefix.
@@ -104,190 +75,17 @@ class AdapterConfig:
         found = _by_end(self.rank_pattern, module)
         return found or (None if self.rank_expressions else self.rank)
 
+    def alpha_of(self, module: str) -> float | None:
+        """The numerator of the scale in a module; None where it is not known."""
+        alpha = _by_end(self.alpha_pattern, module)
+        return self.alpha if alpha is None and not self.alpha_expressions else alpha
+
     def scale_of(self, module: str) -> float | None:
         """What B @ A is multiplied with in a module: alpha / r; None where it is not known."""
-        rank, alpha = self.rank_of(module), _by_end(self.alpha_pattern, module)
-        if alpha is None and not self.alpha_expressions:
-            alpha = self.alpha
+        rank, alpha = self.rank_of(module), self.alpha_of(module)
         if rank is None or alpha is None:
             return None
         return alpha / (math.sqrt(rank) if self.use_rslora else rank)
-
-
-def read_adapter_config(folder: Path) -> tuple[AdapterConfig | None, list[str]]:
-    """Read the adapter_config.json of a folder.
-
-    Returns:
-        The config, None without a usable one, and a line for everything odd in it; foreign
-        text is in them.
-    """
-    path = folder / ADAPTER_CONFIG
-    if not os.path.lexists(path):
-        return None, []
-    try:
-        raw = read_whole(path, MAX_ADAPTER_CONFIG_BYTES)
-        found = parse_strict_with_floats(str(raw, "utf-8-sig"))
-    except CheckpointError as error:
-        return None, [f"{ADAPTER_CONFIG} is not used: {error.what}"]
-    except UnicodeDecodeError:
-        return None, [f"{ADAPTER_CONFIG} is not used: not UTF-8"]
-    except JsonError as error:
-        return None, [f"{ADAPTER_CONFIG} is not used: {error}"]
-    if not isinstance(found, dict):
-        return None, [f"{ADAPTER_CONFIG} is not used: not a JSON object"]
-    reader = _Reader(found)
-    return reader.config(), reader.warnings
-
-
-class _Reader:
-    """Takes the fields one by one and notes what is odd."""
-
-    def __init__(self, found: Mapping[str, object]) -> None:
-        self._found = found
-        self.warnings: list[str] = []
-
-    def config(self) -> AdapterConfig:
-        kind = self._type()
-        low_rank = kind == "LORA"
-        ranks, rank_expressions = self._pattern("rank_pattern", kind)
-        alphas, alpha_expressions = self._pattern("alpha_pattern", kind)
-        names, expression = self._targets()
-        self._code()
-        return AdapterConfig(
-            type=kind,
-            rank=self._rank(low_rank),
-            alpha=self._alpha(low_rank),
-            base=self._base(),
-            revision=self._text("revision"),
-            task=self._text("task_type"),
-            target_modules=names,
-            target_expression=expression,
-            target_parameters=self._names("target_parameters"),
-            modules_to_save=self._names("modules_to_save"),
-            rank_pattern={name: rank for name, rank in ranks.items() if _is_rank(rank)},
-            alpha_pattern={name: float(alpha) for name, alpha in alphas.items()},
-            rank_expressions=rank_expressions,
-            alpha_expressions=alpha_expressions,
-            bias=self._text("bias"),
-            use_dora=self._switch("use_dora"),
-            use_rslora=self._switch("use_rslora"),
-            fan_in_fan_out=self._switch("fan_in_fan_out"),
-        )
-
-    def _warn(self, text: str) -> None:
-        self.warnings.append(f"{ADAPTER_CONFIG}: {text}")
-
-    def _type(self) -> str | None:
-        value = self._found.get("peft_type")
-        if not isinstance(value, str):
-            self._warn(f"peft_type is {_shown(value)}: what kind of adapter it is, is not known")
-            return None
-        if value.upper() not in KNOWN_TYPES:
-            self._warn(f"peft_type {_shown(value)} is no kind of adapter that is known here")
-        return value.upper()
-
-    def _rank(self, needed: bool) -> int | None:
-        value = self._found.get("r")
-        if _is_rank(value):
-            return value
-        if value is None:
-            if needed:
-                self._warn("r is not given: the rank and the scale are not known")
-        elif _is_number(value) and value > MOST_RANK:
-            self._warn(f"r is {_shown(value)}, more than any matrix has")
-        else:
-            self._warn(f"r is {_shown(value)}, which is no rank: the scale is not known")
-        return None
-
-    def _alpha(self, needed: bool) -> float | None:
-        value = self._found.get("lora_alpha")
-        if value is None:
-            if needed:
-                self._warn("lora_alpha is not given: the scale is not known")
-            return None
-        if not _is_alpha(value):
-            self._warn(f"lora_alpha is {_shown(value)}, which scales nothing sensibly")
-            return None
-        if value == 0:
-            self._warn("lora_alpha is 0: the adapter changes nothing")
-        return float(value)
-
-    def _base(self) -> str | None:
-        value = self._found.get("base_model_name_or_path")
-        if value is None or value == "":
-            self._warn("names no base model")
-            return None
-        if not isinstance(value, str):
-            self._warn(f"the base model is {_shown(value)}, which is no name")
-            return None
-        if "://" in value:
-            self._warn(f"the base model is a web address ({_shown(value)}): never followed")
-        elif parse_hub_name(value) is None:
-            self._warn(f"the base model is a local path ({_shown(value)}): never followed")
-        return value
-
-    def _targets(self) -> tuple[tuple[str, ...], str | None]:
-        value = self._found.get("target_modules")
-        if not isinstance(value, str):
-            return self._names("target_modules"), None
-        if value != ALL_LINEAR:
-            self._warn(f"target_modules is a regular expression ({_shown(value)}): not run")
-        return (), value
-
-    def _names(self, key: str) -> tuple[str, ...]:
-        value = self._found.get(key)
-        if value is None:
-            return ()
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list):
-            self._warn(f"{key} is {_shown(value)}, not a list of names")
-            return ()
-        names = tuple(name for name in value if isinstance(name, str))
-        odd = len(value) - len(names)
-        if odd:
-            what = "an entry that is no name" if odd == 1 else f"{odd:,} entries that are no names"
-            self._warn(f"{key} holds {what}")
-        return names
-
-    def _pattern(self, key: str, kind: str | None) -> tuple[dict[str, int | float], bool]:
-        """Numbers by plain names, and whether there are others; AdaLoRA means something else."""
-        value = self._found.get(key)
-        if value is None or kind == "ADALORA":
-            return {}, False
-        if not isinstance(value, dict):
-            self._warn(f"{key} is {_shown(value)}, not an object")
-            return {}, False
-        fits = _is_rank if key == "rank_pattern" else _is_alpha
-        odd = [name for name, number in value.items() if not fits(number)]
-        if odd:
-            self._warn(f"{key} gives no usable number for {some_names(odd)}")
-        expressions = [name for name in value if not is_plain(name)]
-        if expressions:
-            some = some_names(expressions)
-            self._warn(f"{key} holds regular expressions ({some}): not run")
-        plain = {name: n for name, n in value.items() if fits(n) and is_plain(name)}
-        return plain, bool(expressions)
-
-    def _code(self) -> None:
-        value = self._found.get("auto_mapping")
-        if value is None:
-            return
-        named = value.values() if isinstance(value, dict) else []
-        some = some_names([name for name in named if isinstance(name, str)])
-        self._warn(f"auto_mapping names Python code ({some or _shown(value)}): not imported")
-
-    def _text(self, key: str) -> str | None:
-        value = self._found.get(key)
-        if value is not None and not isinstance(value, str):
-            self._warn(f"{key} is {_shown(value)}, not a text")
-        return value if isinstance(value, str) else None
-
-    def _switch(self, key: str) -> bool:
-        value = self._found.get(key)
-        if value is not None and not isinstance(value, bool):
-            self._warn(f"{key} is {_shown(value)}, neither true nor false")
-        return value is True
 
 
 def is_plain(name: str) -> bool:
@@ -302,25 +100,3 @@ def _by_end(numbers: Mapping[str, Number], module: str) -> Number | None:
     parts = module.rsplit(".", _MOST_PARTS)
     ends = (".".join(parts[at:]) for at in range(len(parts)))
     return next((numbers[end] for end in ends if end in numbers), None)
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    # A bool is an int in Python, and must not be one here.
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_rank(value: object) -> TypeGuard[int]:
-    return type(value) is int and 1 <= value <= MOST_RANK
-
-
-def _is_alpha(value: object) -> TypeGuard[int | float]:
-    return _is_number(value) and abs(value) <= MOST_ALPHA
-
-
-def _shown(value: object) -> str:
-    """A value of the config in a message."""
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, dict):
-        return "an object"
-    return clean(json.dumps(value, ensure_ascii=False), _SHOWN)

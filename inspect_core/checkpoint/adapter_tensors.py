@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspect_core.checkpoint.adapter_config import (
-    ADAPTER_CONFIG,
-    AdapterConfig,
-    read_adapter_config,
-)
+from inspect_core.checkpoint.adapter_config import ADAPTER_CONFIG, AdapterConfig
+from inspect_core.checkpoint.adapter_config_file import read_adapter_config
 from inspect_core.checkpoint.damage import Doubt
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -28,7 +25,12 @@ _PARTS = {
 }  # fmt: skip
 _LAST_PARTS = 4
 _LORA = frozenset({"LORA", "ADALORA"})
-_SAVED_WHOLE = ("embed_tokens", "lm_head", "wte", "word_embeddings", "score", "classifier")
+NEEDS_BASE = "DoRA: the effective delta needs the base model's weights"
+"""Said of an adapter whose base is not there."""
+
+SAVED_WHOLE = ("embed_tokens", "lm_head", "wte", "word_embeddings", "score", "classifier")
+"""Modules that PEFT stores whole by habit."""
+
 _MOST_TARGETS = 100
 
 
@@ -135,12 +137,13 @@ def _wants_config(tensors: Mapping[str, TensorInfo], files: Sequence[str]) -> bo
 def _odd_names(
     tensors: Mapping[str, TensorInfo], factors: list[LoraFactors], config: AdapterConfig | None
 ) -> list[str]:
-    saved = {*_SAVED_WHOLE, *(config.modules_to_save if config else ())}
+    saved = {*SAVED_WHOLE, *(config.modules_to_save if config else ())}
     biases = config is not None and config.bias not in (None, "none")
     odd = [
         name
         for name in tensors
         if "lora_" not in name
+        and "trainable_tokens_delta" not in name
         and not name.endswith((".alpha", ".ranknum"))
         and not (biases and name.endswith(".bias"))
         and saved.isdisjoint(name.rsplit(".", _LAST_PARTS))
@@ -181,7 +184,7 @@ def _dora(factors: list[LoraFactors], config: AdapterConfig | None) -> list[str]
     wanted = config is not None and config.use_dora
     warnings = []
     if wanted or magnitudes:
-        warnings.append("DoRA: the effective delta needs the base model's weights")
+        warnings.append(NEEDS_BASE)
     if wanted and magnitudes < len(factors):
         lacking = f"{len(factors) - magnitudes:,} of {len(factors):,} modules"
         warnings.append(f"{ADAPTER_CONFIG} says use_dora, but {lacking} have no magnitudes")

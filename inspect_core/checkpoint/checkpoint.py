@@ -21,6 +21,7 @@ from inspect_core.text import clean
 if TYPE_CHECKING:
     from inspect_core.adapters.overlay import Overlay
     from inspect_core.opening import Uri
+    from inspect_core.structure.build import Structure
 
 MAX_CONFIG_BYTES = 10_000_000
 """Size of the largest config.json accepted."""
@@ -49,6 +50,9 @@ class Checkpoint:
         doubts: those that say that what is shown may not be what a program loads.
         left_out: the model's tensors that are in the files and cannot be described.
         overlay: what of `tensors` comes from adapters, or is computed with them; None without.
+        structure: what a live model says of itself: first the names of `tensors`, in their
+            order, then those that hold no values of their own; None where files must do.
+        notes: what is good to know and nothing to warn of, safe to show.
     """
 
     uri: "Uri"
@@ -65,6 +69,8 @@ class Checkpoint:
     doubts: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     overlay: "Overlay | None" = None
+    structure: "Structure | None" = None
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[tuple[Path, Stamp], ...]:

@@ -109,7 +109,7 @@ def _describe(
         if start != expected:
             in_order = False
         expected = base + last
-        add(make(TensorInfo, (name, dtype, shape, shard, start, expected, None, ())))
+        add(make(TensorInfo, (name, dtype, shape, shard, start, expected, None, (), "")))
     if not in_order:
         expected = _check_layout(sorted(tensors, key=attrgetter("start", "stop")), base)
     if expected > file_size:

@@ -60,7 +60,13 @@ GGML_QUANTS: dict[str, DType] = {
 }  # fmt: skip
 """Quantised dtypes of GGUF files, by ggml's names: blocks of values with scales of their own."""
 
-DTYPES: dict[str, DType] = SAFETENSORS_DTYPES | GGML_QUANTS
+LIVE_DTYPES: dict[str, DType] = {
+    "NF4": DType("NF4", 4, False), "FP4": DType("FP4", 4, False),
+    "COMPLEX128": DType("COMPLEX128", 128, False), "OTHER": DType("OTHER", 0, False),
+}  # fmt: skip
+"""What only tensors of a live model have: the packings of bitsandbytes, and all else together."""
+
+DTYPES: dict[str, DType] = SAFETENSORS_DTYPES | GGML_QUANTS | LIVE_DTYPES
 """Every dtype that a tensor may have, by name."""
 
 
@@ -79,6 +85,7 @@ class TensorInfo(NamedTuple):
         parts: tensors of one dtype whose values follow each other and make up this one, where
             it is stored in several (see `views`); then `shard`, `start` and `strides` say
             nothing, and `stop` is its size in bytes. Empty for what is stored in one.
+        unread: why its values cannot be had, whatever its dtype; empty where they can.
     """
 
     name: str
@@ -89,6 +96,7 @@ class TensorInfo(NamedTuple):
     stop: int
     strides: tuple[int, ...] | None = None
     parts: "tuple[TensorInfo, ...]" = ()
+    unread: str = ""
 
     @property
     def numel(self) -> int:

@@ -52,7 +52,8 @@ class Spectrum:
         rows: rows of the matrix.
         columns: its columns.
         energy: ||d||_F^2, summed over all entries, not from the values.
-        changed: entries where d is not 0.
+        changed: entries where d is not 0; None where they were not counted, since the spectrum
+            comes from factors (`adapters.factor_spectrum`).
         noise: largest singular value that rounding to the stored dtypes alone would have.
         noise_dtype: the dtype whose rounding is most of it.
         numerical: below this the computation itself cannot tell a value from zero.
@@ -67,7 +68,7 @@ class Spectrum:
     rows: int
     columns: int
     energy: float
-    changed: int
+    changed: int | None
     noise: float
     noise_dtype: str
     numerical: float
@@ -126,8 +127,15 @@ class Spectrum:
         return np.minimum(np.cumsum(np.square(self.values)) / self.energy, 1.0)
 
     @property
-    def changed_fraction(self) -> float:
-        """Share of entries where d is not 0."""
+    def is_zero(self) -> bool:
+        """Whether d is 0 everywhere."""
+        return self.energy == 0.0 if self.changed is None else not self.changed
+
+    @property
+    def changed_fraction(self) -> float | None:
+        """Share of entries where d is not 0; None where they were not counted."""
+        if self.changed is None:
+            return None
         size = self.rows * self.columns
         return self.changed / size if size else 0.0
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from inspect_core.checkpoint import Checkpoint
-from inspect_core.checkpoint.adapter_config import AdapterConfig, read_adapter_config
+from inspect_core.checkpoint.adapter_config import AdapterConfig
+from inspect_core.checkpoint.adapter_config_file import read_adapter_config
 from inspect_core.checkpoint.adapter_tensors import is_adapter
 
 MODEL, WEIGHTS, ADAPTER = "model", "weights", "adapter"

@@ -104,7 +104,7 @@ def check(
 def check_open(
     checkpoint: Checkpoint, comparer: "Comparer | None", control: Control
 ) -> HealthReport:
-    """Check an open checkpoint.
+    """Check an open checkpoint; of an adapter that is open alone, its files as they are.
 
     Args:
         checkpoint: the checkpoint.
@@ -112,6 +112,9 @@ def check_open(
         control: takes progress, and can cancel.
     """
     start = time.monotonic()
+    overlay = checkpoint.overlay
+    if overlay is not None and overlay.base is None and len(overlay.adapters) == 1:
+        checkpoint = overlay.adapters[0].checkpoint  # what is computed of a file is not in it
     tensors = list(checkpoint.tensors.values())
     seen: dict[int, Values] = {}
     if comparer is not None:

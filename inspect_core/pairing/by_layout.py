@@ -46,7 +46,22 @@ def pair_layouts(
         facts: what is known of the model.
         other: what is known of the reference.
     """
-    one, two = _Shelf(_readings(ours, facts, other)), _Shelf(_readings(theirs, other, facts))
+    return pair_readings(
+        readings(ours, facts, other), readings(theirs, other, facts), (facts, other)
+    )
+
+
+def pair_readings(
+    ours: Iterable[Reading], theirs: Iterable[Reading], facts: tuple[Facts, Facts]
+) -> Found:
+    """Pair tensors whose parts have the same names.
+
+    Args:
+        ours: readings of the model's tensors.
+        theirs: of the reference's.
+        facts: what is known of the model, and of the reference.
+    """
+    one, two = _Shelf(ours), _Shelf(theirs)
     pairing = pair_tensors(one.parts, two.parts)
     partners = {match.name: match for match in pairing.matches if match.model is not None}
     found: dict[str, tuple[Match, str]] = {}
@@ -55,7 +70,7 @@ def pair_layouts(
     for read in one.readings:
         if read.info.name in why:
             continue
-        made = _matched(read, [partners[part.name] for part in read.parts], two, (facts, other))
+        made = _matched(read, [partners[part.name] for part in read.parts], two, facts)
         if isinstance(made, str):
             if made:
                 why[read.info.name] = made
@@ -64,7 +79,7 @@ def pair_layouts(
     return found, why, lost
 
 
-def _readings(tensors: Mapping[str, TensorInfo], facts: Facts, other: Facts) -> list[Reading]:
+def readings(tensors: Mapping[str, TensorInfo], facts: Facts, other: Facts) -> list[Reading]:
     """The readings of one side; whole tensors once there are more parts than any model has."""
     read = _reader(facts, other)
     found: list[Reading] = []

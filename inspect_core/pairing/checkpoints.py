@@ -2,11 +2,14 @@
 
 1. The user's map, where one is given: the user's word goes before equal names too, for a layer
    that moved has the name of another one.
-2. The same name; then one known prefix (`names`).
+2. The same name; then one known prefix (`names`); then names without the wrappers that PEFT
+   puts into a model (`by_wrappers`).
 3. Other layouts (`layouts`, `spelling`, `gguf_names`): both sides are read matrix by matrix in
    one spelling, and these are paired by the same two rules. This is old names, fused
    projections, experts in one tensor, matrices stored `[in, out]`, and llama.cpp's names.
-4. The first rows of an embedding or a head whose vocabulary grew (`vocabulary`).
+4. Only when asked: the same place in the common structure of two architectures
+   (`by_common_names`).
+5. The first rows of an embedding or a head whose vocabulary grew (`vocabulary`).
 """
 
 from collections import Counter
@@ -15,6 +18,7 @@ from collections.abc import Callable, Mapping
 from inspect_core.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.pairing import vocabulary
+from inspect_core.pairing.by_wrappers import pair_wrapped
 from inspect_core.pairing.facts import CONV1D, Facts
 from inspect_core.pairing.layer_map import LayerMap
 from inspect_core.pairing.match import Match, Pairing
@@ -31,14 +35,14 @@ def pair_checkpoints(
     Args:
         model: the model.
         reference: what it is compared with.
-        layer_map: what the user says about names, if anything.
+        layer_map: what the user says about names, and asks for, if anything.
 
     Raises:
         UsageError: no rule of the map fits any name of the model.
     """
     board = _Board(model.tensors, reference.tensors)
     facts = Facts.of(model), Facts.of(reference)
-    if layer_map is not None:
+    if layer_map is not None and layer_map.rules:
         from inspect_core.pairing.by_map import pair_by_map
 
         board.take(*pair_by_map(board.ours, board.theirs, layer_map), final=True)
@@ -54,11 +58,18 @@ def pair_checkpoints(
         )
         first = pair_tensors(ours, theirs)
     board.take_named(first)
+    board.take(*pair_wrapped(board.ours, board.theirs))
     if board.ours and board.theirs:
         from inspect_core.pairing.by_layout import pair_layouts
 
         board.take(*pair_layouts(board.ours, board.theirs, *facts))
-    return board.pairing()
+    if layer_map is None or not layer_map.common:
+        return board.pairing(TRIED)
+    if board.ours and board.theirs:
+        from inspect_core.pairing.by_common_names import pair_common_names
+
+        board.take(*pair_common_names(board.ours, board.theirs, *facts))
+    return board.pairing(f"{TRIED}, common structure")
 
 
 def _turned(facts: tuple[Facts, Facts]) -> Callable[[TensorInfo], bool] | None:
@@ -137,20 +148,24 @@ class _Board:
             elif match.reason.startswith("ambiguous"):
                 self._why[name] = match.reason
 
-    def pairing(self) -> Pairing:
-        """Every tensor in its match."""
+    def pairing(self, tried: str) -> Pairing:
+        """Every tensor in its match.
+
+        Args:
+            tried: which rules were, for people.
+        """
         for name, (match, rule) in self._unequal.items():
             partner = match.reference
             free = partner is not None and not self._taken.intersection(_names(match))
             if name not in self.matches and free:
                 rows = vocabulary.first_rows(match)
                 self._put(name, rows or match, vocabulary.RULE if rows else rule)
-        lone = f"no partner in the reference ({TRIED})"
+        lone = f"no partner in the reference ({tried})"
         matches = [
             self.matches.get(name) or Match(info, None, "added", self._why.get(name, lone))
             for name, info in self._model.items()
         ]
-        lost = f"no partner in the model ({TRIED})"
+        lost = f"no partner in the model ({tried})"
         matches += [
             Match(None, info, "removed", self._lost.get(name, lost))
             for name, info in self._reference.items()

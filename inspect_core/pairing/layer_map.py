@@ -17,7 +17,7 @@ layer that its table lacks. The first rule that fits and names a tensor of the r
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -82,11 +82,31 @@ class LayerMap:
         title: the file's name, for people; foreign text.
         rules: in the order in which they are tried.
         layers: tables by name, each pairs of a layer of the model and one of the reference.
+        common: whether tensors at one place of the common structure are paired as well
+            (`by_common_names`), after all other rules; there may be no rules beside it.
     """
 
     title: str
     rules: tuple[Rename, ...]
     layers: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = ()
+    common: bool = False
+
+    @classmethod
+    def asked(
+        cls, path: "str | PathLike[str] | None" = None, common: bool = False
+    ) -> "LayerMap | None":
+        """What the user asks for beyond lamella's own rules; None where that is nothing.
+
+        Args:
+            path: a map to read, or None.
+            common: see the class.
+
+        Raises:
+            CheckpointError: the file cannot be read.
+            UsageError: it is no map.
+        """
+        made = cls("", ()) if path is None else cls.read(path)
+        return replace(made, common=common) if common or path is not None else None
 
     @property
     def tables(self) -> dict[str, dict[int, int]]:

@@ -147,6 +147,9 @@ def judged(info: TensorInfo, other: TensorInfo, rule: str) -> Match:
         dtypes = f"{info.dtype} here, {other.dtype} in the reference"
         reason = f"{dtypes}: 64-bit integers are compared with narrower or equal dtypes only"
         return Match(info, other, "unsupported", reason)
+    if info.unread or other.unread:
+        where = "" if info.unread else "in the reference: "
+        return Match(info, other, "unsupported", where + (info.unread or other.unread))
     if info.dtype in _COMPARABLE and other.dtype in _COMPARABLE:
         return Match(info, other, "pair", rule)
     dtype = other.dtype if info.dtype in _COMPARABLE else info.dtype

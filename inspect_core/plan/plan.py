@@ -32,6 +32,9 @@ class Pattern:
 class Freeze:
     """Freeze, or thaw, what fits: parameters, and everything below a module.
 
+    After a `Place` it acts on delta parameters too, with one exception: all there is, frozen,
+    is all of the model itself, so that freezing all but a head does not undo the placement.
+
     Attributes:
         patterns: what to freeze; one that fits is enough. `Pattern("", "exact")` is all.
         thaw: make it tunable instead.

@@ -1,11 +1,23 @@
 """What a plan does to a model, from names, shapes and module types alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
+from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Plan
-from inspect_core.structure.build import ModuleFacts
+from inspect_core.structure.build import ModuleFacts, build_tree
 from inspect_core.structure.tree import LeafSpec, ModuleTree
+from inspect_core.text import clean
+
+if TYPE_CHECKING:
+    from inspect_core.plan.working import Work
+
+EntryKind = Literal[
+    "target", "exclude", "save", "rank", "alpha", "feedforward", "freeze", "thaw", "spare"
+]
+"""What an entry of a step is: one of the lists of `Place`, or a pattern of `Freeze`; `spare` is
+one of its `exclude`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,7 @@ class Hits:
         uneven: whether layers that it hits do not have the same number of hits each.
         suggestion: a name that it may have meant, where it hits nothing; foreign text.
         refused: modules that fit by name and that the method cannot be put on, with why.
+        kind: what the entry is.
     """
 
     step: int
@@ -31,6 +44,7 @@ class Hits:
     uneven: bool = False
     suggestion: str = ""
     refused: tuple[tuple[str, str], ...] = ()
+    kind: EntryKind = "target"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,46 @@ def preview(
     Raises:
         UsageError: a pattern cannot be understood, or takes too long.
     """
-    raise NotImplementedError
+    from inspect_core.plan.memory import totals_of
+    from inspect_core.plan.untouched import untouched
+    from inspect_core.plan.warnings import warnings_of
+    from inspect_core.plan.working import carry_out
+
+    work = carry_out(names, specs, facts, plan, config)
+    planned = _planned(work, specs)
+    added: dict[str, LeafSpec] = {}
+    made: dict[tuple[object, ...], LeafSpec] = {}
+    for addition in work.additions:
+        dtype, frozen = work.dtype_of(addition, plan.precision), addition.frozen
+        spec = LeafSpec(dtype, addition.made.shape, frozen, delta=True, planned=True)
+        added[work.shown_name(addition)] = made.setdefault(spec, spec)
+    tree = build_tree(names, planned, replace(facts, added=added), bare_modules)
+    return Preview(
+        tree,
+        totals_of(work, plan.precision),
+        tuple(work.hits),
+        warnings_of(work, plan, work.hits),
+        untouched(work),
+        clean(work.error),
+    )
+
+
+def _planned(work: "Work", specs: Sequence[LeafSpec]) -> list[LeafSpec]:
+    """The specs of a listing with their planned states."""
+    outline = work.outline
+    frozen, owner = work.frozen, outline.owner
+    made: dict[int, LeafSpec] = {}
+    planned: list[LeafSpec] = []
+    for tensor, spec in enumerate(specs):
+        state = bool(frozen[owner[tensor]]) and not spec.buffer
+        if spec.frozen == state:
+            planned.append(spec)
+            continue
+        other = made.get(id(spec))
+        if other is None:
+            other = made[id(spec)] = spec._replace(frozen=state)
+        planned.append(other)
+    return planned
 
 
 def trainable_names(
@@ -116,5 +169,25 @@ def trainable_names(
     """Names, as `peft.get_peft_model` gives them, and shapes of all that would be trained.
 
     For a plan without a placement these are the model's own names.
+
+    Raises:
+        UsageError: peft would refuse the plan, a pattern cannot be understood, or takes too long.
     """
-    raise NotImplementedError
+    from inspect_core.plan.working import carry_out, live_names
+
+    work = carry_out(names, specs, facts, plan, config)
+    if work.error:
+        raise UsageError(f"PEFT would refuse this plan: {work.error}")
+    outline = work.outline
+    own, added = live_names(work)
+    found = {
+        own[tensor]: outline.specs[tensor].shape
+        for tensor in range(len(outline.names))
+        if outline.owner[tensor] == tensor
+        and outline.is_parameter(tensor)
+        and not work.frozen[tensor]
+    }
+    for name, addition in zip(added, work.additions, strict=True):
+        if not addition.frozen:
+            found[name] = addition.made.shape
+    return found

@@ -9,6 +9,7 @@ import math
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
+from types import MappingProxyType
 from typing import Any, Literal
 
 from inspect_core.results.records import DiffReport, DiffSummary, TensorReport
@@ -26,13 +27,17 @@ _BEFORE = ' ;,"'
 _MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~&#"})
 
 
-def to_json(report: DiffReport) -> str:
+def to_json(report: DiffReport, more: Mapping[str, Any] = MappingProxyType({})) -> str:
     """A report as one JSON object in ASCII, one line a tensor.
 
     `{"model", "reference", "tensors": [...], "summary": {...}, "files": [...]}`, with the
     fields of `TensorReport`, `DiffSummary` and `FileDifference`; of `more` each metric is a
     member of its own. Names are exact; what is undefined is null. What comes from a saved
     result says first when it was saved: `"saved"`.
+
+    Args:
+        report: what to write.
+        more: members to add at the end.
     """
     return json_object(
         {
@@ -42,6 +47,7 @@ def to_json(report: DiffReport) -> str:
             "tensors": [plain(tensor) for tensor in report.tensors],
             "summary": plain(report.summary),
             "files": [asdict(difference) for difference in report.files],
+            **more,
         }
     )
 

@@ -108,8 +108,9 @@ def plain(report: SpectrumReport) -> dict[str, Any]:
 def _of_match(
     model: Checkpoint, reference: Checkpoint, match: Match, control: Control
 ) -> Iterator[SpectrumReport]:
+    from inspect_core.adapters.behind import spectrum_of_pair
     from inspect_core.delta.heat import MatrixView
-    from inspect_core.delta.spectrum import find_spectrum, refuse
+    from inspect_core.delta.spectrum import refuse
 
     pair, partner = match.pair, match.reference.name if match.reference else None
     if pair is None:
@@ -130,7 +131,7 @@ def _of_match(
         found, refusal = None, ""
         try:
             view = MatrixView.of(pair.model.shape, index)
-            found = find_spectrum(model, reference, pair, view, Silent(control))
+            found = spectrum_of_pair(model, reference, pair, view, Silent(control))
         except UsageError as error:
             refusal = error.what
             if moved is None:

@@ -118,7 +118,34 @@ def facts_in_file(
     buffers = frozenset(own for name in facts.buffers if (own := spelled[name]) and own in present)
     types = _types(rule, facts.types, _paths(listed), there)
     wanted = {name: at for name, at in leaves.items() if name in present or name in tied}
-    return ModuleFacts(types, wanted, buffers, tied, shapes)
+    kept = (p for p in facts.types if p in there and not f"{p}.".startswith(rule.add))
+    return ModuleFacts(
+        types, wanted, buffers, tied, shapes,
+        bases=facts.bases,
+        groups=_respelled(rule, facts.groups, there),
+        shared=_shared(rule, facts.shared, there),
+        renamed=(rule.strip, rule.add),
+        kept=frozenset(path.partition(".")[0] for path in kept if path),
+    )  # fmt: skip
+
+
+def _respelled(
+    rule: Renaming, groups: Mapping[str, int], there: Collection[str]
+) -> dict[str, int]:
+    own = ((_in_file(rule, path, there, module=True), count) for path, count in groups.items())
+    return {path: count for path, count in own if path is not None}
+
+
+def _shared(
+    rule: Renaming, shared: Mapping[str, str], there: Collection[str]
+) -> dict[str, str]:
+    spelled = {}
+    for path, first in shared.items():
+        own = _in_file(rule, path, there, module=True)
+        own_first = _in_file(rule, first, there, module=True)
+        if own is not None and own_first is not None and own != own_first:
+            spelled[own] = own_first
+    return spelled
 
 
 def _types(

@@ -6,9 +6,10 @@ member's first ordinal, and a branch is a list of first ordinals and one width.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 from inspect_core.structure.fold import short_names
 from inspect_core.structure.tree import Leaf, Module, ModuleTree
@@ -168,6 +169,14 @@ class Twig:
     def axis(self) -> Branch | None:
         """The outermost fold above it."""
         return self.branch.axis
+
+
+def module_around(names: Sequence[str]) -> str:
+    """The path of the innermost module that holds all tensors of these names."""
+    first, last = min(names).split(".")[:-1], max(names).split(".")[:-1]
+    # Names between two have in common what the two have.
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return ".".join([part for part, _ in alike])
 
 
 Row = Branch | Twig

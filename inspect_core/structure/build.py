@@ -7,6 +7,7 @@ name spells. Types, order, buffers and ties come from `ModuleFacts` where they a
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.structure.fold import is_index
@@ -31,6 +32,13 @@ class ModuleFacts:
         tied: full name -> the full name that owns the values.
         shapes: shape and dtype of tied names, which the file may leave out.
         added: full names that a plan would add, in order, each with its spec (`planned`).
+        remarks: path -> what is said of a module behind its type, such as its adapters.
+        bases: class name -> the layer of torch (or `Conv1D`) that it is or descends from; `""`
+            where it descends from none that an adapter can be put on.
+        groups: path -> groups of a convolution that has several.
+        shared: path of a module -> its first path, where one object has several.
+        renamed: what the model strips from the file's names, and what it puts before them.
+        kept: first components of the file's names that are the model's own all the same.
     """
 
     types: Mapping[str, str] = field(default_factory=dict)
@@ -39,10 +47,24 @@ class ModuleFacts:
     tied: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     added: Mapping[str, LeafSpec] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
+    renamed: tuple[str, str] = ("", "")
+    kept: frozenset[str] = frozenset()
 
 
 NO_FACTS = ModuleFacts()
 """Nothing is known but the names."""
+
+
+class Structure(NamedTuple):
+    """What `build_tree` makes a tree of."""
+
+    names: Sequence[str]
+    specs: Sequence[LeafSpec]
+    facts: ModuleFacts
 
 
 Placed = tuple[str, int, int]
@@ -194,6 +216,8 @@ class _Builder:
             order = self._in_order(list(below), prefix)
             children = [(name, self.intern(below[name], prefix + name)) for name in order]
         kind = self.types_of.get(path, "")
+        if path in self.facts.remarks:
+            kind = " + ".join(filter(None, (kind, self.facts.remarks[path])))
         if len(leaves) == 1 and not children:
             key: tuple[object, ...] = (kind, leaves[0][0], leaves[0][1])
         else:

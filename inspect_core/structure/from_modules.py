@@ -1,13 +1,17 @@
 """The tree of a live model: its modules, parameters and buffers, read and never called."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.parameter import is_lazy
 
 from inspect_core.structure.build import ModuleFacts, build_tree
+from inspect_core.structure.packed import Packed, packed_leaves
+from inspect_core.structure.traits import Traits
 from inspect_core.structure.tree import ROOT_PATH, LeafSpec, ModuleTree
+from inspect_core.structure.tuners import is_tuner, tuner_parts
 
 MOST_VISITS = 500_000
 """Modules listed under all their names; past it one that was listed is not listed again.
@@ -27,15 +31,47 @@ _NEWER_DTYPES = {"FLOAT8_E8M0FNU": "F8_E8M0"}
 
 _ADAPTER_NAMES = frozenset(
     {"prompt_embeddings", "modules_to_save", "adaption_prompt", "adaption_gate",
-     "trainable_tokens_delta", "ln_tuning_layers"}
+     "trainable_tokens_delta", "ln_tuning_layers", "internal_xlora_classifier",
+     "adapter_down", "adapter_up", "adapter_fusion_layer", "invertible_adapters",
+     "prefix_tunings", "loras"}
 )  # fmt: skip
+"""Components of names in PEFT, and in `adapters` and its ancestor adapter-transformers."""
+
 _ADAPTER_STEMS = (
-    "lora_", "ia3_", "hada_", "lokr_", "oft_", "boft_", "vera_lambda_", "fourierft_", "hra_",
-    "vblora_", "randlora_",
+    "lora_", "ia3_", "hada_", "lokr_", "oft_", "boft_", "vera_", "pvera_", "fourierft_", "hra_",
+    "vblora_", "randlora_", "hira_", "gralora_", "delora_", "shira_", "c3a_", "miss_", "waveft_",
 )  # fmt: skip
 _PROMPT_CLASSES = frozenset(
-    {"PromptEmbedding", "MultitaskPromptEmbedding", "PrefixEncoder", "PromptEncoder"}
-)
+    {"PromptEmbedding", "MultitaskPromptEmbedding", "PrefixEncoder", "PromptEncoder",
+     "CPTEmbedding", "CartridgeEncoder"}
+)  # fmt: skip
+
+
+class Slot(NamedTuple):
+    """Where a tensor of a live model is kept: the table of its own module."""
+
+    module: torch.nn.Module
+    leaf: str
+    is_buffer: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ListedModel:
+    """Everything a live model says of itself, in declared order.
+
+    Attributes:
+        names: full names of parameters and buffers; foreign text.
+        specs: one for each name.
+        facts: what is known of the modules.
+        slots: where each tensor is.
+        tuners: PEFT's wrappers with their paths, each once.
+    """
+
+    names: list[str]
+    specs: list[LeafSpec]
+    facts: ModuleFacts
+    slots: list[Slot]
+    tuners: list[tuple[str, torch.nn.Module]]
 
 
 def tree_of_model(model: torch.nn.Module, bare_modules: bool = False) -> ModuleTree:
@@ -50,39 +86,69 @@ def tree_of_model(model: torch.nn.Module, bare_modules: bool = False) -> ModuleT
 
 
 def model_listing(model: torch.nn.Module) -> tuple[list[str], list[LeafSpec], ModuleFacts]:
-    """Everything a live model says of itself, in declared order.
+    """Full names of parameters and buffers, a spec for each, and what is known of modules."""
+    listed = list_model(model)
+    return listed.names, listed.specs, listed.facts
+
+
+def list_model(model: torch.nn.Module) -> ListedModel:
+    """List a live model; nothing of it is called.
 
     A tensor with two names belongs to the first; under the others it is tied and holds no
     values of its own. A parameter that waits for its first input holds no values yet, and
-    its shape is `()`.
-
-    Returns:
-        Full names of parameters and buffers, a spec for each, and what is known of modules.
+    its shape is `()`. Packed weights have the shape that they stand for, where it is known.
     """
+    # Not even asking a tensor for its shape may run code of its own class.
+    with torch._C.DisableTorchFunctionSubclass():
+        return _listed(model)
+
+
+def _listed(model: torch.nn.Module) -> ListedModel:
     names: list[str] = []
     specs: list[LeafSpec] = []
+    slots: list[Slot] = []
     types: dict[str, str] = {}
     buffers: list[str] = []
     tied: dict[str, str] = {}
     # The tensors are kept beside the names: scripted modules make a new one at each look,
     # and the id of a dead one comes again.
     owners: dict[int, tuple[str, torch.Tensor]] = {}
-    for path, module, in_adapter in _walk(model):
-        types.setdefault(path, _type_name(module))
+    made: dict[tuple[object, ...], LeafSpec] = {}
+    tuners: dict[int, tuple[str, torch.nn.Module]] = {}
+    traits = Traits()
+    for path, module, in_adapter in walk_modules(model):
+        traits.see(path, module, types.setdefault(path, _type_name(module)))
         prefix = f"{path}." if path else ""
-        for leaf, tensor, is_buffer in _own_tensors(module):
+        own = list(_own_tensors(module))
+        of_tuner = tuner_parts(module)
+        if of_tuner and is_tuner(module):
+            tuners.setdefault(id(module), (path, module))
+        packed = packed_leaves(module, own) if own else {}
+        of_adapter = in_adapter or is_adapter_name(path)
+        for leaf, tensor, is_buffer in own:
             name = prefix + leaf
             owner, _ = owners.setdefault(id(tensor), (name, tensor))
             if owner != name:
                 tied[name] = owner
             if is_buffer:
                 buffers.append(name)
-            delta = in_adapter or is_adapter_name(name) or bool(getattr(tensor, "_is_delta", False))
+            delta = (
+                of_adapter
+                or leaf in of_tuner
+                or is_adapter_name(leaf)
+                or bool(getattr(tensor, "_is_delta", False))
+            )
             names.append(name)
-            specs.append(_spec(tensor, delta, is_buffer, owner != name))
+            slots.append(Slot(module, leaf, is_buffer))
+            spec = _spec(tensor, delta, is_buffer, owner != name, packed.get(leaf))
+            specs.append(made.setdefault(spec, spec))
     at = {name: position for position, name in enumerate(names)}
     shapes = {name: (specs[at[name]].dtype, specs[at[name]].shape) for name in tied}
-    return names, specs, ModuleFacts(types, at, frozenset(buffers), tied, shapes)
+    facts = ModuleFacts(
+        types, at, frozenset(buffers), tied, shapes,
+        bases=traits.bases, groups=traits.groups, shared=traits.shared,
+    )  # fmt: skip
+    return ListedModel(names, specs, facts, slots, list(tuners.values()))
 
 
 def is_adapter_name(name: str) -> bool:
@@ -101,7 +167,7 @@ def dtype_name(dtype: torch.dtype) -> str:
     return name
 
 
-def _walk(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, bool]]:
+def walk_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, bool]]:
     """Modules under all their names, parents first; the flag says inside an adapter.
 
     `named_modules(remove_duplicate=False)` without its recursion: it fails on deep models and
@@ -110,21 +176,21 @@ def _walk(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module, bool]]
     inside = _is_prompt(model)
     yield ROOT_PATH, model, inside
     above, seen = {id(model)}, {id(model)}
-    stack = [(ROOT_PATH, model, inside, _children(model))]
+    stack = [(ROOT_PATH, model, inside, tuner_parts(model), _children(model))]
     visits = 0
     while stack:
-        path, module, inside, rest = stack[-1]
+        path, module, inside, parts, rest = stack[-1]
         for name, child in rest:
             again = id(child) in seen and visits > MOST_VISITS
             if id(child) in above or again:
                 continue
             visits += 1
             full = f"{path}.{name}" if path else name
-            adapter = inside or _is_prompt(child)
+            adapter = inside or name in parts or _is_prompt(child)
             yield full, child, adapter
             above.add(id(child))
             seen.add(id(child))
-            stack.append((full, child, adapter, _children(child)))
+            stack.append((full, child, adapter, tuner_parts(child), _children(child)))
             break
         else:
             above.discard(id(module))
@@ -144,12 +210,19 @@ def _own_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, b
                 yield str(name), tensor, is_buffer
 
 
-def _spec(tensor: torch.Tensor, delta: bool, is_buffer: bool, tied: bool) -> LeafSpec:
+def _spec(
+    tensor: torch.Tensor, delta: bool, is_buffer: bool, tied: bool, packed: Packed | None
+) -> LeafSpec:
     waits = is_lazy(tensor)
     shape = () if waits else tuple(int(size) for size in tensor.shape)
     frozen = not is_buffer and not tensor.requires_grad
     stored = not tied and not waits
-    return LeafSpec(dtype_name(tensor.dtype), shape, frozen, delta, is_buffer, tied, stored)
+    dtype = dtype_name(tensor.dtype)
+    if packed is not None:
+        dtype, shape = packed.dtype or dtype, packed.shape or shape
+    return LeafSpec(
+        dtype, shape, frozen, delta, is_buffer, tied, stored, quantised=packed is not None
+    )
 
 
 def _type_name(module: torch.nn.Module) -> str:

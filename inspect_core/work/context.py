@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from inspect_core.control import Control
 from inspect_core.errors import CheckpointError, FilesChanged
+from inspect_core.opening import Live
 from inspect_core.work.listings import Opened
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from inspect_core.work.listings import Source, Uri
 
 CHANGED = "the file changed since it was opened"
+
+CHANGED_IN_PLACE = "the model was changed since it was listed"
+"""Of a live model: another thread trains it, for one."""
 
 RELOAD = "press R to reload"
 
@@ -94,7 +98,8 @@ class JobContext:
             what = f"{CHANGED} ({error.what})"
             raise FilesChanged(what, where=error.where, hint=RELOAD) from None
         if found.identity != source.identity:
-            raise FilesChanged(CHANGED, where=found.title, hint=RELOAD)
+            changed = CHANGED_IN_PLACE if isinstance(source.uri, Live) else CHANGED
+            raise FilesChanged(changed, where=found.title, hint=RELOAD)
         return found
 
     def open_anew(self, uri: "Uri", generation: int) -> "Checkpoint":

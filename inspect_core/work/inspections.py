@@ -7,6 +7,7 @@ from inspect_core.work.jobs import Context, Job, pair_of
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
+    from inspect_core.adapters.behind import FactorFacts
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.delta.summary import Summary
 
@@ -18,10 +19,13 @@ class TensorDetail:
     Attributes:
         name: its name in the model.
         reference_name: its partner's name; None where its own values were looked at.
-        summary: over the whole tensor, with a histogram.
+        summary: over the whole tensor, with a histogram; one that has seen no value where
+            `factors` is there.
         heat: the matrix in view, pooled.
         view: which matrix that is.
         window: which part of it the heat grid covers.
+        factors: what is known of a change too large to be made unasked; the cells of `heat` then
+            have means and no sizes (see `adapters.factor_heat`).
     """
 
     name: str
@@ -30,6 +34,7 @@ class TensorDetail:
     heat: "HeatGrid"
     view: "MatrixView"
     window: "Window"
+    factors: "FactorFacts | None" = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Inspect(Job[TensorDetail]):
         grid: most rows and columns of the heat grid.
         slice_index: which matrix of a 3-D tensor.
         device: where to compare.
+        asked: whether a change that takes long to be made is made all the same.
     """
 
     model: Source
@@ -53,6 +59,7 @@ class Inspect(Job[TensorDetail]):
     grid: tuple[int, int]
     slice_index: int = 0
     device: str = "cpu"
+    asked: bool = False
 
     @property
     def about(self) -> str:
@@ -61,18 +68,23 @@ class Inspect(Job[TensorDetail]):
 
     def run(self, context: Context) -> TensorDetail:
         """See `Job.run`."""
+        from inspect_core.adapters.behind import picture_of_pair
         from inspect_core.delta.heat import MatrixView, Window
+        from inspect_core.delta.summary import Summary
 
         reference = self.reference if self.reference_name is not None else None
         model, source, pair = pair_of(context, self.model, reference, self.name)
         view = MatrixView.of(pair.model.shape, self.slice_index)
+        window, names = Window.all_of(view), (self.name, self.reference_name)
+        known = None if self.asked else picture_of_pair(model, source, pair, view, self.grid)
+        if known is not None:
+            return TensorDetail(*names, Summary(), known[0], view, window, known[1])
         summary, heat = context.comparer(self.device).detail(
             model, source, pair, view, self.grid, context.control
         )
         model.check_unchanged()
         source.check_unchanged()
-        window = Window.all_of(view)
-        return TensorDetail(self.name, self.reference_name, summary, heat, view, window)
+        return TensorDetail(*names, summary, heat, view, window)
 
 
 @dataclass(frozen=True)
@@ -106,8 +118,13 @@ class ZoomIn(Job["HeatGrid"]):
 
     def run(self, context: Context) -> "HeatGrid":
         """See `Job.run`."""
+        from inspect_core.adapters.behind import picture_of_pair
+
         reference = self.reference if self.reference_name is not None else None
         model, source, pair = pair_of(context, self.model, reference, self.name)
+        known = picture_of_pair(model, source, pair, self.view, self.grid, self.window)
+        if known is not None:
+            return known[0]
         heat = context.comparer(self.device).zoom(
             model, source, pair, self.view, self.window, self.grid, context.control
         )
@@ -142,8 +159,8 @@ class InspectModule(Job[tuple[TensorDetail, ...]]):
     def run(self, context: Context) -> tuple[TensorDetail, ...]:
         """See `Job.run`."""
         return tuple(
-            Inspect(self.model, self.reference, name, partner, self.grid, 0, self.device).run(
-                context
-            )
+            Inspect(
+                self.model, self.reference, name, partner, self.grid, 0, self.device, asked=True
+            ).run(context)
             for name, partner in self.names
         )

@@ -134,10 +134,15 @@ class FindTypes(Job[Listing]):
         from inspect_core.structure.meta import facts_from_config
 
         checkpoint = context.open(self.model)
-        if checkpoint.config is None:
+        if checkpoint.structure is not None:
+            listing = listing_of(checkpoint, bare_modules=self.bare_modules)
+        elif checkpoint.config is None:
             listing = listing_of(checkpoint, note="no config.json: module types are not known")
         else:
-            facts, note = facts_from_config(checkpoint.config, list(checkpoint.tensors))
+            # What adapters add is in no config.
+            overlay = checkpoint.overlay
+            known = checkpoint if overlay is None else overlay.base or checkpoint
+            facts, note = facts_from_config(checkpoint.config, list(known.tensors))
             listing = listing_of(checkpoint, facts, note, self.bare_modules)
         generation = self.model.generation if isinstance(self.model, Opened) else 0
         return replace(listing, generation=generation)
@@ -191,12 +196,14 @@ class PairUp(Job[PairListing]):
         generation: see `OpenModel`.
         map_path: a file that says how the reference spells names of the model (`LayerMap`); it
             is read each time, and what it says travels with `PairListing.opened`.
+        common: whether to pair by place in the common structure, too.
     """
 
     model: Source
     reference: Uri
     generation: int = 0
     map_path: str | None = None
+    common: bool = False
 
     @property
     def about(self) -> str:
@@ -208,10 +215,10 @@ class PairUp(Job[PairListing]):
         model = context.open(self.model)
         reference = context.open_anew(self.reference, self.generation)
         layer_map = None
-        if self.map_path is not None:
+        if self.map_path is not None or self.common:
             from inspect_core.pairing import LayerMap
 
-            layer_map = LayerMap.read(self.map_path)
+            layer_map = LayerMap.asked(self.map_path, self.common)
         pairing = pairing_of(model, reference, layer_map)
         listing = PairListing.of(reference, pairing.matches, pairing.rules, layer_map)
         warnings = (*listing.warnings, *pairing.warnings)

@@ -2,12 +2,12 @@
 
 import os
 from array import array
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from inspect_core.opening import Uri
+from inspect_core.opening import Live, Uri
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint import Checkpoint
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from inspect_core.checkpoint.contents import Aside
     from inspect_core.pairing import LayerMap, Match
     from inspect_core.structure.build import ModuleFacts
-    from inspect_core.structure.tree import ModuleTree
+    from inspect_core.structure.tree import LeafSpec, ModuleTree
+    from inspect_core.work.adapted import AdapterListing
     from inspect_core.work.saved import SavedPair
 
 __all__ = ["Listing", "Opened", "PairListing", "Source", "Uri", "listing_of"]
@@ -39,7 +40,14 @@ class Opened:
 
     @property
     def replaced(self) -> bool:
-        """Whether a file is gone or another one is in its place; asks the file system."""
+        """Whether a file is gone or another one is in its place; asks the file system.
+
+        Of a live model, whether it was changed in place.
+        """
+        if isinstance(self.uri, Live):
+            from inspect_core.live.registry import is_changed
+
+            return is_changed(self.uri, self.identity)
         return any(_is_replaced(*file) for file in self.identity)  # type: ignore[misc]
 
 
@@ -67,9 +75,10 @@ class Listing:
         names: full tensor names, in the order of the files.
         tree: the module tree over them.
         nbytes: bytes of all tensors.
-        files: number of files.
+        files: number of files; 0 of a live model.
         metadata: the files' own key-value metadata; foreign text.
-        has_config: whether a config.json lies beside the files, so that types can be found.
+        has_config: whether a config.json lies beside the files, so that types can be found;
+            a live model has told them already.
         warnings: lines to show.
         format: of the files, e.g. `safetensors`.
         aside: what is in the files and not of the model.
@@ -77,6 +86,9 @@ class Listing:
         identity: the files and their states.
         generation: see `Opened`.
         saved: what a saved result knows more; None for a model that is here.
+        adapted: the adapters on it, or that it is; None without any.
+        deltas: indices of the tensors that are an adapter's own and no model's, as factors are.
+        notes: what is good to know and nothing to warn of, safe to show.
     """
 
     uri: Uri
@@ -94,6 +106,9 @@ class Listing:
     identity: tuple[object, ...] = ()
     generation: int = 0
     saved: "SavedPair | None" = None
+    adapted: "AdapterListing | None" = None
+    deltas: "array[int]" = field(default_factory=lambda: array("q"))
+    notes: tuple[str, ...] = ()
 
     @property
     def opened(self) -> Opened:
@@ -108,35 +123,64 @@ def listing_of(
     bare_modules: bool = False,
 ) -> Listing:
     """The listing of an opened checkpoint."""
-    from inspect_core.structure.build import NO_FACTS, build_tree
+    from inspect_core.structure.build import NO_FACTS, build_tree, storage_bytes
     from inspect_core.structure.tree import LeafSpec
+    from inspect_core.work.adapted import adapter_listing
 
     names = list(checkpoint.tensors)
+    overlay = checkpoint.overlay
+    shown = overlay.specs if overlay is not None else {}
+    facts = facts or NO_FACTS
+    if overlay is not None and overlay.types:
+        facts = replace(facts, remarks=overlay.types)
     made: dict[tuple[str, tuple[int, ...]], LeafSpec] = {}
     specs = []
     nbytes = 0
-    for info in checkpoint.tensors.values():
-        key = (info.dtype, info.shape)
-        spec = made.get(key)
+    for name, info in checkpoint.tensors.items():
+        spec = shown.get(name)
         if spec is None:
-            spec = made[key] = LeafSpec(info.dtype, info.shape)
+            key = (info.dtype, info.shape)
+            spec = made.get(key)
+            if spec is None:
+                spec = made[key] = LeafSpec(info.dtype, info.shape)
+            nbytes += info.nbytes
+        elif not spec.computed:  # what is made when it is read takes the bytes of its base
+            nbytes += storage_bytes(spec.dtype, spec.numel)
         specs.append(spec)
-        nbytes += info.nbytes
+    structure = checkpoint.structure
+    if structure is not None:
+        specs = list(structure.specs)[: len(names)]
+        tree = build_tree(*structure, bare_modules)
+    else:
+        tree = build_tree(names, specs, facts, bare_modules)
     return Listing(
         uri=checkpoint.uri,
         title=checkpoint.title,
         names=names,
-        tree=build_tree(names, specs, facts or NO_FACTS, bare_modules),
+        tree=tree,
         nbytes=nbytes,
-        files=len(checkpoint.identity),
+        files=len(checkpoint.identity) if structure is None else 0,
         metadata=checkpoint.metadata,
-        has_config=checkpoint.config is not None,
+        has_config=checkpoint.config is not None and structure is None,
         warnings=checkpoint.warnings,
         format=checkpoint.format,
         aside=checkpoint.aside,
         note=note,
+        notes=checkpoint.notes,
         identity=checkpoint.identity,
+        adapted=adapter_listing(checkpoint.overlay),
+        deltas=_deltas(checkpoint, names, specs) if tree.root.totals.delta else array("q"),
     )
+
+
+def _deltas(
+    checkpoint: "Checkpoint", names: "Sequence[str]", specs: "Sequence[LeafSpec]"
+) -> "array[int]":
+    """See `Listing.deltas`; what an adapter brings whole is the model's."""
+    overlay = checkpoint.overlay
+    whole = {target.weight for target in overlay.targets} if overlay is not None else ()
+    own = [at for at, spec in enumerate(specs) if spec.delta and names[at] not in whole]
+    return array("q", own)
 
 
 class Named(Protocol):

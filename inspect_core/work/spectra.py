@@ -66,12 +66,12 @@ class FindSpectrum(Job[TensorSpectrum]):
 
 
 def _spectrum_of(job: FindSpectrum, context: Context, control: Control) -> TensorSpectrum:
-    from inspect_core.delta.spectrum import find_spectrum
+    from inspect_core.adapters.behind import spectrum_of_pair
 
     model, source, pair, view = _matrix_of(job, context)
     found, refusal = None, ""
     try:
-        found = find_spectrum(model, source, pair, view, control)
+        found = spectrum_of_pair(model, source, pair, view, control)
     except UsageError as error:
         refusal = error.what
     model.check_unchanged()
@@ -157,11 +157,15 @@ class FindProfile(Job[TensorProfile]):
 
     def run(self, context: Context) -> TensorProfile:
         """See `Job.run`."""
+        from inspect_core.adapters.behind import profile_of_pair
+
         model, source, pair, view = _matrix_of(self, context)
         found, refusal = None, ""
         try:
-            comparer = context.comparer("cpu")
-            found = comparer.profile(model, source, pair, context.control, view)
+            found = profile_of_pair(model, source, pair, view)
+            if found is None:
+                comparer = context.comparer("cpu")
+                found = comparer.profile(model, source, pair, context.control, view)
         except UsageError as error:
             refusal = error.what
         model.check_unchanged()

@@ -129,7 +129,7 @@ def _own_values(model: "Checkpoint") -> "dict[int, Pair]":
     return {
         index: Pair(info)
         for index, info in enumerate(model.tensors.values())
-        if DTYPES[info.dtype].comparable
+        if DTYPES[info.dtype].comparable and not info.unread
     }
 
 

@@ -7,12 +7,8 @@ import pytest
 from health_files import CONFIG, PEFT, filled, pair, write_adapter, write_safetensors
 
 from inspect_core.checkpoint import open_checkpoint
-from inspect_core.checkpoint.adapter_config import (
-    ALL_LINEAR,
-    KNOWN_TYPES,
-    AdapterConfig,
-    read_adapter_config,
-)
+from inspect_core.checkpoint.adapter_config import ALL_LINEAR, AdapterConfig
+from inspect_core.checkpoint.adapter_config_file import KNOWN_TYPES, read_adapter_config
 from inspect_core.checkpoint.adapter_tensors import lora_factors, missed_targets
 from inspect_core.errors import CheckpointError
 

@@ -1,4 +1,7 @@
-"""The same groups as the trees that bigmodelvis 0.0.1 printed, but for its known defects."""
+"""The same groups as the trees that bigmodelvis 0.0.1 printed, but for its known defects.
+
+`test_listed_defects` has the list of these, and where each is tested.
+"""
 
 import re
 from collections import OrderedDict
@@ -122,6 +125,18 @@ def test_same_groups_with_lora() -> None:
     # Its defect 5: containers whose modules it hides stay behind, empty.
     expected = [row for row in printed("llama_peft_lora.txt") if row.names != "lora_dropout"]
     assert ours(tree.root, bare=False) == expected
+
+
+LINES = {
+    "bert_base_mlm.txt": 27, "bert_base_mlm_nonparams.txt": 33, "bert_with_delta_adapter.txt": 30,
+    "gpt2_3layer.txt": 15, "llama_peft_lora.txt": 30, "llama_small.txt": 14,
+}  # fmt: skip
+
+
+def test_no_line_of_a_reference_is_left_out() -> None:
+    assert {path.name for path in FOLDER.iterdir()} == set(LINES)
+    for name, count in LINES.items():
+        assert len(printed(name)) + len(["root"]) == count, name
 
 
 def test_what_the_original_hides() -> None:

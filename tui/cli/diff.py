@@ -15,16 +15,32 @@ FILE = click.Path(path_type=Path)
 FORMATS = ("table", "json", "csv", "tsv", "md")
 
 SECTIONS = {
+    "Adapters": ("adapters", "onto"),
     "Rows": ("by", "nodes", "without", "sort", "top", "over"),
     "Numbers": ("metrics", "all_metrics", "original", "spectrum"),
     "Pictures": ("heatmap", "scale"),
     "Scripts": ("exit_code", "fail_over"),
-    "Files": ("form", "output", "save", "map_file"),
+    "Pairing": ("map_file", "common"),
+    "Files": ("form", "output", "save"),
 }
 
 
 @click.command("diff", cls=SectionedCommand, sections=SECTIONS)
 @click.argument("models", nargs=-1, required=True, metavar="BASE MODEL [MODEL...]")
+@click.option(
+    "--adapter",
+    "adapters",
+    metavar="DIR",
+    multiple=True,
+    help="A PEFT adapter to put on BASE; can be repeated. Without MODEL: what it changes.",
+)
+@click.option(
+    "--to-adapter",
+    "onto",
+    metavar="DIR",
+    multiple=True,
+    help="BASE with this adapter in place of MODEL; can be repeated.",
+)
 @click.option(
     "--by",
     type=click.Choice(("tensor", "layer", "kind", "type")),
@@ -83,10 +99,21 @@ SECTIONS = {
 @click.option(
     "--map", "map_file", type=FILE, metavar="FILE", help="Your own rules of pairing; see above."
 )
+@click.option(
+    "--common",
+    is_flag=True,
+    help="Between architectures: pair what is at one place of the common structure, too.",
+)
 @device_option
 @look_options
 def diff(
-    models: tuple[str, ...], exit_code: bool, spectrum: bool, look: "Look", **options: Any
+    models: tuple[str, ...],
+    adapters: tuple[str, ...],
+    onto: tuple[str, ...],
+    exit_code: bool,
+    spectrum: bool,
+    look: "Look",
+    **options: Any,
 ) -> None:
     """Print what changed from BASE to MODEL: d is MODEL - BASE.
 
@@ -94,6 +121,10 @@ def diff(
     column each, for the first metric. A result of --save stands for the two it was made of.
     PATTERN has the shell's * ? and [ ], and {n} for a number; it fits a tensor's name, in the
     model or in the base, or a module on the way to it. --by kind prints such patterns.
+
+    An adapter's folder in place of MODEL is put on BASE; two of them alone are compared by the
+    changes that they make. BASE MODEL --adapter DIR says whether MODEL is BASE with the adapter
+    merged into it, and --exit-code then exits with 1 where it is not.
 
     \b
     KEYS are one metric or several, with commas:
@@ -128,18 +159,24 @@ def diff(
     """  # noqa: D301
     from tui.commands.diff import DiffOptions, print_diff
 
-    if len(models) == 1:
+    if len(models) == 1 and not (adapters or onto):
         _require_saved(models[0])
+        compared: tuple[Any, ...] = models
+    else:
+        from tui.commands.adapters import compared_models
+
+        compared = compared_models(models, adapters, onto)
     asked = DiffOptions(look=look, **options)
     if spectrum:
         from tui.commands.spectrum import print_spectra
 
         if exit_code:
             raise click.UsageError("--spectrum goes without --exit-code: vectors have no rank.")
-        print_spectra(models, asked)
+        print_spectra(compared, asked)
         return
-    outcome = print_diff(models, asked)
-    if not outcome.held or (exit_code and not outcome.identical):
+    outcome = print_diff(compared, asked)
+    as_asked = outcome.identical if outcome.merged is None else outcome.merged
+    if not outcome.held or (exit_code and not as_asked):
         raise click.exceptions.Exit(1)
 
 

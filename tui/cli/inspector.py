@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.options import device_option, look_options, uri_of
+from tui.cli.options import adapter_option, device_option, look_options, uri_of
 
 if TYPE_CHECKING:
     from tui.terminal import Look
@@ -16,20 +16,35 @@ if TYPE_CHECKING:
 @click.option("--ref", "reference", metavar="BASE", help="Compare with this checkpoint.")
 @click.option("--map", "map_file", metavar="FILE", help="Your own rules of pairing.")
 @click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
+@click.option("--plan", "plan_file", metavar="FILE", help="Begin in plan mode, with this plan.")
+@adapter_option
 @device_option
 @look_options
 def open_app(
     model: tuple[str, ...],
+    adapters: tuple[str, ...],
     reference: str | None,
     map_file: str | None,
     node: str | None,
+    plan_file: str | None,
     device: str,
     look: "Look",
 ) -> None:
-    """Open the app on MODEL."""
+    """Open the app on MODEL.
+
+    With --adapter it is MODEL with the adapters on it, compared with MODEL by itself where no
+    --ref is given. An adapter's folder opens alone, too.
+    """
     from tui.launch import launch
 
-    launch(uri_of(model), reference, device, look, bookmark=node, map_file=map_file)
+    uri, against = uri_of(model), None
+    if adapters or reference is not None:
+        from tui.commands.adapters import app_models
+
+        uri, against = app_models(uri, reference, adapters)
+    launch(
+        uri, against, device, look, bookmark=node, map_file=map_file, plan_file=plan_file
+    )
 
 
 @click.command("demo")

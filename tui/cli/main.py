@@ -13,6 +13,7 @@ from tui.cli.audit import audit
 from tui.cli.check import check
 from tui.cli.diff import diff
 from tui.cli.inspector import demo, open_app
+from tui.cli.plan import plan
 from tui.cli.tree import tree
 
 
@@ -53,6 +54,7 @@ def cli() -> None:
       lamella diff BASE MODEL         what changed, printed
       lamella check MODEL             what it is, and whether it is sound
       lamella audit BASE MODEL        proof that what should be frozen is
+      lamella plan MODEL              freezing and adapters, tried before training
       lamella RESULT                  the app on a result of diff --save
 
     MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
@@ -61,7 +63,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
-for command in (open_app, demo, tree, diff, check, audit):
+for command in (open_app, demo, tree, diff, check, audit, plan):
     cli.add_command(command)
 
 

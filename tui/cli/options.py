@@ -48,6 +48,15 @@ device_option = click.option(
 )
 
 
+adapter_option = click.option(
+    "--adapter",
+    "adapters",
+    metavar="DIR",
+    multiple=True,
+    help="A PEFT adapter to put on it; can be repeated.",
+)
+
+
 def uri_of(models: tuple[str, ...]) -> Any:
     """What names the model: one word, or several files."""
     return models[0] if len(models) == 1 else models

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from inspect_core.new_file import write_new
+from inspect_core.opening import Uri
 from inspect_core.results.comparison import Comparison
 from inspect_core.results.groups import By, Group, groups_of
 from inspect_core.results.records import is_identical
 from inspect_core.results.selection import Selection, Sort
 from inspect_core.results.thresholds import Threshold, breaches
+from tui.commands.adapter_report import AdapterReport, report_on
 from tui.commands.diff_metrics import Metrics
 from tui.commands.diff_pairs import compared, warn_of
 from tui.commands.diff_sense import Format, format_of, require_sense
@@ -49,6 +51,7 @@ class DiffOptions:
         output: file to write to, in place of the terminal.
         save: file to keep the comparison in.
         map_file: the user's own rules of pairing.
+        common: pair by place in the common structure of architectures, too.
         heatmap: draw layers across and kinds down instead of a table.
         scale: how the heatmap spreads values over its colours; None for `robust`.
         device: where to compare; `auto` is the CPU, which is as fast as files are read.
@@ -69,6 +72,7 @@ class DiffOptions:
     output: Path | None = None
     save: Path | None = None
     map_file: Path | None = None
+    common: bool = False
     heatmap: bool = False
     scale: "ScaleKind | None" = None
     device: str = "auto"
@@ -82,13 +86,15 @@ class Outcome:
     Attributes:
         identical: nothing differs.
         held: no limit was exceeded.
+        merged: whether adapters were merged as they should be; None where that is not asked.
     """
 
     identical: bool
     held: bool
+    merged: bool | None = None
 
 
-def print_diff(models: Sequence[str], options: DiffOptions | None = None) -> Outcome:
+def print_diff(models: Sequence[Uri], options: DiffOptions | None = None) -> Outcome:
     """Compare and print.
 
     Args:
@@ -107,17 +113,20 @@ def print_diff(models: Sequence[str], options: DiffOptions | None = None) -> Out
     needed = metrics.needs(limit.metric for limit in limits)
     found = compared(models, options, needed)
     warn_of(found)
+    adapters = report_on(models)
     if options.save is not None:
         from inspect_core.results.saved import save
 
         save(options.save, found[0])
     groups = [groups_of(comparison, options.by) for comparison in found]
     if options.heatmap:
+        _note_of(adapters)
         _draw(found, metrics.listed(options.by)[0], options)
     else:
         plain = not (metrics.asked or options.sort or options.top or options.over is not None)
-        _print(View.of(found, groups, options.by, metrics, plain), options)
-    return Outcome(all(map(is_identical, found)), _judge(groups, limits, found))
+        _print(View.of(found, groups, options.by, metrics, plain), options, adapters)
+    merged = adapters.merged if adapters is not None else None
+    return Outcome(all(map(is_identical, found)), _judge(groups, limits, found), merged)
 
 
 def print_layers(base: str, model: str, *, device: str = "cpu", look: "Look | None" = None) -> None:
@@ -125,15 +134,26 @@ def print_layers(base: str, model: str, *, device: str = "cpu", look: "Look | No
     print_diff((base, model), DiffOptions(by="layer", device=device, look=look))
 
 
-def _print(view: View, options: DiffOptions) -> None:
+def _note_of(adapters: AdapterReport | None) -> None:
+    """What became of a merge, where there is no place for it in the output."""
+    for merge in adapters.merges if adapters is not None else ():
+        note(f"{merge.merged}: {merge.line}")
+
+
+def _print(view: View, options: DiffOptions, adapters: AdapterReport | None) -> None:
     """What was asked for, in the format that was asked for."""
     form = format_of(options)
     shown = view.selected(Selection(options.sort, options.top, options.over))
     if form == "table":
         with _into(options.output):
-            print_view(shown, len(view.rows) - len(shown.rows), Output(options.look))
+            hidden = len(view.rows) - len(shown.rows)
+            print_view(shown, hidden, Output(options.look), adapters)
         return
-    text = document(shown) if form == "json" else _sheet_text(shown, form)
+    if form == "json":
+        text = document(shown, adapters.members if adapters is not None else {})
+    else:
+        _note_of(adapters)
+        text = _sheet_text(shown, form)
     if options.output is None:
         sys.stdout.write(text)
     else:

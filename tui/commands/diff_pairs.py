@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from inspect_core.delta.collect import Collect
 from inspect_core.errors import UsageError
+from inspect_core.opening import Uri
 from inspect_core.results.comparison import Comparison, compare
 from inspect_core.structure.patterns import fitting
+from tui.commands.adapters import own_parameters
 from tui.commands.output import note
 from tui.commands.progress import ProgressLine
 
@@ -56,7 +58,7 @@ class Chosen:
         return (bool(fit) or not self._nodes) and not out
 
 
-def compared(models: Sequence[str], options: "DiffOptions", needed: Collect) -> list[Comparison]:
+def compared(models: Sequence[Uri], options: "DiffOptions", needed: Collect) -> list[Comparison]:
     """A comparison for each model.
 
     Args:
@@ -70,13 +72,14 @@ def compared(models: Sequence[str], options: "DiffOptions", needed: Collect) -> 
     """
     chosen = Chosen(options.nodes, options.without)
     if len(models) == 1:
-        found = [_saved(models[0], options, needed, chosen)]
+        found = [_saved(str(models[0]), options, needed, chosen)]
         chosen.require_all_fit(found[0].kept)
         return found
     base, *others = models
     found = []
     device = "cpu" if options.device == "auto" else options.device
-    layer_map = None if options.map_file is None else _layer_map(options.map_file)
+    layer_map = layer_map_of(options)
+    keep = _but(own_parameters(models), chosen.keep)
     with ProgressLine() as control:
         for model in others:
             found.append(
@@ -85,13 +88,22 @@ def compared(models: Sequence[str], options: "DiffOptions", needed: Collect) -> 
                     model,
                     device=device,
                     control=control,
-                    keep=chosen.keep,
+                    keep=keep,
                     collect=needed,
                     layer_map=layer_map,
                 )
             )
     chosen.require_all_fit([at for comparison in found for at in comparison.kept])
     return found
+
+
+def _but(
+    left_out: frozenset[str], keep: Callable[["Match"], bool] | None
+) -> Callable[["Match"], bool] | None:
+    """What is kept, but for some names; None for everything."""
+    if not left_out:
+        return keep
+    return lambda match: left_out.isdisjoint(match.names) and (keep is None or keep(match))
 
 
 def warn_of(found: Sequence[Comparison]) -> None:
@@ -120,6 +132,8 @@ def _saved(word: str, options: "DiffOptions", needed: Collect, chosen: Chosen) -
         )
     if options.map_file is not None:
         raise UsageError("a saved result is paired already", where="--map")
+    if options.common:
+        raise UsageError("a saved result is paired already", where="--common")
     comparison = load(path)
     if not comparison.collected.covers(needed):
         raise UsageError(
@@ -133,7 +147,10 @@ def _saved(word: str, options: "DiffOptions", needed: Collect, chosen: Chosen) -
     return replace(comparison, kept=kept)
 
 
-def _layer_map(path: Path) -> "LayerMap":
+def layer_map_of(options: "DiffOptions") -> "LayerMap | None":
+    """What was asked for of pairing, beyond lamella's own rules."""
+    if options.map_file is None and not options.common:
+        return None
     from inspect_core.pairing.layer_map import LayerMap
 
-    return LayerMap.read(path)
+    return LayerMap.asked(options.map_file, options.common)

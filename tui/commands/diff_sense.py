@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from inspect_core.errors import UsageError
 from inspect_core.new_file import require_new
+from inspect_core.opening import Uri
 from inspect_core.results.selection import falls
 from tui.commands.diff_metrics import Metrics
 
@@ -22,7 +23,7 @@ PICTURES = (".svg", ".png")
 """Suffixes of the files that are pictures, of a heatmap."""
 
 
-def require_sense(models: Sequence[str], options: "DiffOptions", metrics: Metrics) -> None:
+def require_sense(models: Sequence[Uri], options: "DiffOptions", metrics: Metrics) -> None:
     """Refuse options that contradict one another, before anything is read.
 
     Args:

@@ -5,6 +5,7 @@ from inspect_core.results.comparison import Comparison, Side
 from inspect_core.results.records import parts_of, summary_of
 from inspect_core.results.sheets import WORDS, column_titles
 from tui import format as fmt
+from tui.commands.adapter_report import AdapterReport, print_above, print_below
 from tui.commands.diff_view import View
 from tui.commands.output import BOLD, Output
 from tui.commands.sheet import print_sheet
@@ -13,16 +14,19 @@ MOST_DTYPES = 4
 """Dtypes named in the heading."""
 
 
-def print_view(view: View, hidden: int, output: Output) -> None:
+def print_view(
+    view: View, hidden: int, output: Output, adapters: AdapterReport | None = None
+) -> None:
     """Print all of it: what was compared, the rows, how many tensors have which status.
 
     Args:
         view: what to print.
         hidden: how many rows there are beside those of the view.
         output: where to.
+        adapters: what there is to say of adapters.
     """
     if len(view.found) > 1:
-        _print_several(view, hidden, output)
+        _print_several(view, hidden, output, adapters)
         return
     (comparison,) = view.found
     old, new = comparison.reference.title, comparison.model.title
@@ -34,21 +38,27 @@ def print_view(view: View, hidden: int, output: Output) -> None:
     _print_side("---", old, comparison.reference, output)
     _print_side("+++", new, comparison.model, output)
     _print_rules(comparison, output)
+    if adapters is not None:
+        print_above(adapters, output)
     output.line()
     bars = view.by != "tensor" and not view.by_similarity
     print_sheet(view.sheet(), output, bars, bool(view.metrics.asked))
     _print_hidden(hidden, output)
     _print_counts(comparison, output)
     _print_files(comparison, output)
+    if adapters is not None:
+        print_below(adapters, output)
 
 
-def _print_several(view: View, hidden: int, output: Output) -> None:
+def _print_several(view: View, hidden: int, output: Output, adapters: AdapterReport | None) -> None:
     """Several models against one base: a column for each."""
     found, titles = view.found, column_titles(view.found)
     _print_side("---", found[0].reference.title, found[0].reference, output)
     for comparison, title in zip(found, titles, strict=True):
         _print_side("+++", title, comparison.model, output)
         _print_rules(comparison, output)
+    if adapters is not None:
+        print_above(adapters, output)
     output.line((f"{view.first.name} of each", "muted"))
     output.line()
     print_sheet(view.sheet(), output, asked=True)

@@ -1,8 +1,9 @@
 """What `lamella diff` shows of its comparisons, and writes for other programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from inspect_core.results.comparison import Comparison
 from inspect_core.results.groups import By, Group
@@ -76,21 +77,21 @@ class View:
         return group_sheet(self.found[0], self.groups, self.by, self.metrics.listed(self.by))
 
 
-def document(view: View) -> str:
-    """All of it as one JSON object.
+def document(view: View, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """All of it as one JSON object, with more members at the end.
 
     By tensor it is the report of `inspect_core.diff`, with the metrics that were asked for
     beside those that always are there.
     """
     if len(view.found) > 1:
-        return _several(view)
+        return _several(view, more)
     from inspect_core.results.formats import json_object, plain, to_json
 
     (comparison,), groups, extra = view.found, view.groups, view.metrics.extra
     if view.by == "tensor":
         listed = [at for group in groups for at in group.indices]
         report = report_of(replace(comparison, kept=listed), extra)
-        return to_json(replace(report, summary=summary_of(comparison, extra))) + "\n"
+        return to_json(replace(report, summary=summary_of(comparison, extra)), more) + "\n"
     if view.by_similarity:
         sheet = view.sheet()
     else:
@@ -106,11 +107,12 @@ def document(view: View) -> str:
         "rows": rows,
         "summary": plain(summary_of(comparison, extra)),
         "files": [asdict(difference) for difference in comparison.files],
+        **more,
     }
     return json_object(members) + "\n"
 
 
-def _several(view: View) -> str:
+def _several(view: View, more: Mapping[str, Any]) -> str:
     from inspect_core.results.formats import json_object, plain
 
     found, extra = view.found, view.metrics.extra
@@ -124,5 +126,6 @@ def _several(view: View) -> str:
         ],
         "summaries": [plain(summary_of(comparison, extra)) for comparison in found],
         "files": [[asdict(difference) for difference in c.files] for c in found],
+        **more,
     }
     return json_object(members) + "\n"

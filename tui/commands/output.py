@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import StringIO
 from typing import TextIO
 
 from rich.cells import cell_len
@@ -107,6 +108,8 @@ def columns(stream: TextIO) -> int:
 
 
 def _encodes(text: str) -> bool:
+    if isinstance(sys.stdout, StringIO):  # it has no encoding, and holds any text
+        return True
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from inspect_core.errors import UsageError
-from inspect_core.pairing import LayerMap
+from inspect_core.opening import Uri
 from inspect_core.results.formats import json_object
 from inspect_core.results.spectra import SpectrumReport, plain, spectra
 from tui import format as fmt
-from tui.commands.diff_pairs import Chosen
+from tui.commands.diff_pairs import Chosen, layer_map_of
 from tui.commands.output import Output, of_base
 from tui.commands.progress import ProgressLine
 from tui.commands.table import Column, Row, Table
@@ -36,7 +36,7 @@ MEANING = (
 """What the columns are."""
 
 
-def print_spectra(models: Sequence[str], options: "DiffOptions") -> None:
+def print_spectra(models: Sequence[Uri], options: "DiffOptions") -> None:
     """Find the singular values of what changed from a base to a model, and print their ranks.
 
     Args:
@@ -50,7 +50,7 @@ def print_spectra(models: Sequence[str], options: "DiffOptions") -> None:
     """
     _require_sense(models, options)
     chosen = Chosen(options.nodes, options.without)
-    layer_map = None if options.map_file is None else LayerMap.read(options.map_file)
+    layer_map = layer_map_of(options)
     base, model = models
     with ProgressLine() as control:
         found = list(spectra(base, model, keep=chosen.keep, layer_map=layer_map, control=control))
@@ -61,7 +61,7 @@ def print_spectra(models: Sequence[str], options: "DiffOptions") -> None:
         _print(found, Output(options.look))
 
 
-def _require_sense(models: Sequence[str], options: "DiffOptions") -> None:
+def _require_sense(models: Sequence[Uri], options: "DiffOptions") -> None:
     if len(models) != 2:
         raise UsageError("needs BASE and one MODEL", where="--spectrum")
     if options.device == "cpu":
@@ -70,18 +70,18 @@ def _require_sense(models: Sequence[str], options: "DiffOptions") -> None:
     odd = [
         OPTIONS.get(name, f"--{name.replace('_', '-')}")
         for name, usual in ours.items()
-        if name not in ("nodes", "without", "map_file", "form", "look")
+        if name not in ("nodes", "without", "map_file", "common", "form", "look")
         and getattr(options, name) != usual
     ]
     if options.form not in (None, "table", "json"):
         odd.append(f"--format {options.form}")
     if odd:
-        hint = "it goes with --node, --not, --map and --format table or json"
+        hint = "it goes with --node, --not, --map, --common and --format table or json"
         raise UsageError(f"goes without {', '.join(odd)}", where="--spectrum", hint=hint)
 
 
 def _print(found: list[SpectrumReport], output: Output) -> None:
-    shown = [one for one in found if one.missed or (one.spectrum and one.spectrum.changed)]
+    shown = [one for one in found if one.missed or (one.spectrum and not one.spectrum.is_zero)]
     if len(found) == 1:
         shown = found
     columns = [
@@ -99,7 +99,7 @@ def _row(one: SpectrumReport) -> Row:
     spectrum = one.spectrum
     if spectrum is None:
         return Row(one.label, words=of_base(one.refusal))
-    if not spectrum.changed:
+    if spectrum.is_zero:
         return Row(one.label, {SHAPE: _shape(one), RANK: "0"}, "identical", state="same")
     rank = "n/a" if spectrum.rank is None else str(spectrum.rank)
     cells = {

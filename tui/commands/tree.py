@@ -2,11 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from inspect_core.checkpoint.strict_json import collector_paused
 from inspect_core.errors import LamellaError
-from inspect_core.opening import open_model
+from inspect_core.opening import Live, open_model, spelled
 from inspect_core.structure.branch import Branch, Twig
 from inspect_core.structure.tree import ModuleTree
 from inspect_core.text import DISPLAY_LIMIT
@@ -15,7 +17,14 @@ from inspect_core.work.jobs import FindTypes
 from inspect_core.work.listings import Listing, Uri, listing_of
 from tui import format as fmt
 from tui.commands.output import BOLD, Output, Part, note, width_of
+from tui.commands.tree_adapters import adapter_lines, adapter_members
+from tui.states import all_delta, marks_of, shares_of, state_of, style_of
 from tui.terminal import Look
+
+if TYPE_CHECKING:
+    from inspect_core.structure.common import CommonNames
+
+    Sources = Mapping[str, tuple[str, bool]]
 
 MOST_INLINE = 6
 """Parameters beside their module's name; more of them get a line each."""
@@ -37,6 +46,7 @@ def print_tree(
     bare: bool = False,
     depth: int | None = None,
     as_json: bool = False,
+    common: bool = False,
     look: Look | None = None,
 ) -> None:
     """Print the tree of a model.
@@ -47,6 +57,7 @@ def print_tree(
         bare: show modules that hold no tensor; needs the types.
         depth: levels below the model; None for all.
         as_json: print JSON.
+        common: under the names of the structure that all architectures have in common.
         look: how to draw it.
 
     Raises:
@@ -59,20 +70,44 @@ def print_tree(
         note(f"warning: {warning}")
     if types and listing.tree.untyped:
         note(listing.note)
+    called = None
+    if common:
+        from inspect_core.structure.common import common_tree
+
+        tree, called = common_tree(listing.tree)
+        listing = replace(listing, tree=tree)
     root = Branch.root(listing.tree)
     if as_json:
-        sys.stdout.write(json.dumps(_document(listing, root, depth), ensure_ascii=True) + "\n")
+        document = _document(listing, root, depth, called)
+        sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
         return
     output = Output(look)
     output.line(*_title(listing, output))
-    printer = _Printer(output, depth)
+    # A live model says more of its adapters, those that are not active too: see below.
+    if listing.adapted is not None and not isinstance(model, Live):
+        for parts in adapter_lines(listing.adapted, listing.names, output):
+            output.line(*parts)
+    if called is not None:
+        output.line((called.told, "muted"))
+    for told in listing.notes:
+        output.line((output.cut(told), "muted"))
+    own = () if called is None else (c for c, (_, own) in called.sources().items() if own)
+    printer = _Printer(output, depth, frozenset(own))
     for line in printer.below(root, "", 1):
+        output.line(*line)
+
+
+def print_branches(tree: ModuleTree, output: Output, depth: int | None = None) -> None:
+    """Print the lines below the model's own; see `print_tree`."""
+    for line in _Printer(output, depth).below(Branch.root(tree), "", 1):
         output.line(*line)
 
 
 def _listing(model: Uri, types: bool, bare: bool) -> Listing:
     """The opened model; with its types where they can be found."""
     with open_model(model) as checkpoint:
+        if isinstance(model, Live):
+            return listing_of(checkpoint, bare_modules=bare)
         if not types:
             return listing_of(checkpoint)
         if checkpoint.config is None:
@@ -100,10 +135,11 @@ def _title(listing: Listing, output: Output) -> list[Part]:
         named += f" and {len(dtypes) - MOST_DTYPES} more"
     facts = (
         f"{fmt.params(root.totals.params)} parameters",
+        *shares_of(root.totals),
         f"{fmt.count(root.totals.tensors)} tensors",
         fmt.size(listing.nbytes),
         listing.format,
-        files,
+        *([files] if listing.files else []),
         output.cut(named),
     )
     return [*parts, ("  " + "  ".join(facts), "muted")]
@@ -118,9 +154,12 @@ def _dtypes(tree: ModuleTree) -> list[str]:
 class _Printer:
     """Makes the lines below the first, one at a time."""
 
-    def __init__(self, output: Output, depth: int | None) -> None:
+    def __init__(
+        self, output: Output, depth: int | None, own_names: frozenset[str] = frozenset()
+    ) -> None:
         self.output = output
         self.depth = depth
+        self.own_names = own_names
         self.guides = _GUIDES[output.ascii_only]
 
     def below(self, branch: Branch, guide: str, level: int) -> Iterator[list[Part]]:
@@ -159,16 +198,14 @@ class _Printer:
             rest.append((f" ({output.cut(branch.module.type)})", "type"))
         totals = branch.module.totals
         if totals.params:
-            state = "delta" if totals.delta else "tunable" if totals.tunable else "frozen"
-            rest += [
-                (f" {getattr(glyphs, state)} ", state),
-                fmt.params(totals.params * branch.count),
-            ]
+            state, glyph = state_of(branch, glyphs)
+            rest += [(f" {glyph} ", state), fmt.params(totals.params * branch.count)]
         most = DISPLAY_LIMIT
         if output.width is not None:
             most = max(LEAST_NAME, min(most, output.width - len(prefix) - width_of(rest)))
         name = output.cut(branch.label, most) or '""'
-        return [(prefix, "muted"), (name, "fold" if branch.folded else "module"), *rest]
+        style = "fold" if branch.folded else "delta" if all_delta(branch) else "module"
+        return [(prefix, "muted"), (name, style), *rest]
 
     def _fits(self, branch: Branch, prefix: str) -> bool:
         """Whether a module's parameters are few and short enough to stand beside its name."""
@@ -191,11 +228,12 @@ class _Printer:
     def _twig(self, twig: Twig, dtype: bool) -> list[Part]:
         """`weight:[768, 768] BF16`, and what is special about it."""
         leaf, spec = twig.leaf, twig.leaf.spec
-        state = "frozen" if spec.frozen or spec.buffer else "delta" if spec.delta else "tunable"
         sizes = ", ".join(map(str, spec.shape))
-        parts: list[Part] = [(self.output.cut(leaf.name) or '""', state), f":[{sizes}]"]
+        parts: list[Part] = [(self.output.cut(leaf.name) or '""', style_of(spec)), f":[{sizes}]"]
         marks = [self.output.cut(spec.dtype)] if dtype and spec.dtype else []
-        marks += ["buffer"] if spec.buffer else []
+        marks += marks_of(spec)
+        if twig.anchor in self.own_names:
+            marks.append("own name")
         if spec.tied:
             owner = twig.branch.module.tree.tied.get(twig.anchor, "")
             marks.append(
@@ -206,9 +244,12 @@ class _Printer:
         return parts
 
 
-def _document(listing: Listing, root: Branch, depth: int | None) -> dict[str, object]:
+def _document(
+    listing: Listing, root: Branch, depth: int | None, called: "CommonNames | None" = None
+) -> dict[str, object]:
+    sources = None if called is None else called.sources()
     return {
-        "model": listing.uri,
+        "model": spelled(listing.uri),
         "title": listing.title,
         "format": listing.format,
         "files": listing.files,
@@ -218,11 +259,13 @@ def _document(listing: Listing, root: Branch, depth: int | None) -> dict[str, ob
         "types": None if listing.tree.untyped else listing.note,
         "aside": [part._asdict() for part in listing.aside],
         "warnings": listing.warnings,
-        "tree": _node(root, depth),
+        **adapter_members(listing.adapted),
+        **({} if called is None else {"common": called.family or None}),
+        "tree": _node(root, depth, sources),
     }
 
 
-def _node(branch: Branch, depth: int | None) -> dict[str, object]:
+def _node(branch: Branch, depth: int | None, sources: "Sources | None") -> dict[str, object]:
     """A row of the folded tree and all below it; totals are over all its members."""
     totals, count = branch.module.totals, branch.count
     hidden = depth == 0 and bool(branch.branches)
@@ -239,9 +282,17 @@ def _node(branch: Branch, depth: int | None) -> dict[str, object]:
             "delta": totals.delta * count,
             "bytes": totals.nbytes * count,
         },
-        "tensors": [_leaf(twig) for twig in branch.twigs],
-        "children": None if hidden else [_node(child, below) for child in branch.branches],
+        "tensors": [_leaf(twig) | _source(twig, sources) for twig in branch.twigs],
+        "children": None if hidden else [_node(one, below, sources) for one in branch.branches],
     }
+
+
+def _source(twig: Twig, sources: "Sources | None") -> dict[str, object]:
+    """What the first tensor of a row is called in the model itself."""
+    if sources is None:
+        return {}
+    source, own = sources[twig.anchor]
+    return {"source": source, "own_name": own}
 
 
 def _leaf(twig: Twig) -> dict[str, object]:
@@ -251,7 +302,9 @@ def _leaf(twig: Twig) -> dict[str, object]:
         "shape": spec.shape,
         "dtype": spec.dtype or None,
         "kind": "buffer" if spec.buffer else "parameter",
-        "state": "frozen" if spec.frozen else "delta" if spec.delta else "tunable",
+        "state": "delta" if spec.delta else "frozen" if spec.frozen else "tunable",
+        "trained": not (spec.frozen or spec.buffer),
         "tied_to": twig.branch.module.tree.tied.get(twig.anchor, "") if spec.tied else None,
         "stored": spec.stored,
+        "quantised": spec.quantised,
     }

@@ -83,6 +83,7 @@ def overview_figure(
     summary: "Summary | None",
     notes: Sequence[str],
     height: int,
+    above: Lines | None = None,
 ) -> Figure:
     """Layers across, parameter kinds down, all sections on one scale.
 
@@ -94,9 +95,10 @@ def overview_figure(
         summary: of all tensors of the row together, as far as they were compared.
         notes: lines to show below the heading, safe to show.
         height: lines at most.
+        above: lines to show before the notes.
     """
     palette, width = view.palette, view.width
-    lines = note_lines(notes, palette, width)
+    lines = [*(above or []), *note_lines(notes, palette, width)]
     drawn, plots = overview_lines(sections, view, height - len(lines) - SUMMARY_LINES)
     plots = [replace(plot, top=plot.top + 1 + len(lines)) for plot in plots]
     lines += drawn

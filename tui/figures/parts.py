@@ -14,6 +14,7 @@ from tui import format as fmt
 from tui.palette import Palette
 
 if TYPE_CHECKING:
+    from inspect_core.adapters.behind import FactorFacts
     from inspect_core.delta.summary import Summary
 
 Lines = list[Strip]
@@ -37,8 +38,12 @@ def heading(title: str, note: str, palette: Palette, width: int) -> Strip:
 
 
 def note_lines(notes: Sequence[str], palette: Palette, width: int) -> Lines:
-    """What to know, in full, in the colour of a note."""
-    return [line((part, palette.styles["note"])) for note in notes for part in wrap(note, width)]
+    """What to know, in full, in the colour of a note; what adapters do in theirs."""
+    lines = []
+    for note in notes:
+        style = palette.styles["delta" if note.startswith(f"{palette.glyphs.delta} ") else "note"]
+        lines += [line((part, style)) for part in wrap(note, width)]
+    return lines
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -81,6 +86,18 @@ def not_shown(number: int, palette: Palette, what: str = "rows") -> Strip:
 def cut(text: str, width: int) -> str:
     """A label of at most `width` characters, its middle cut."""
     return text if len(text) <= width else clean(text, width)
+
+
+def factor_lines(facts: "FactorFacts", palette: Palette) -> Lines:
+    """What is known of a change from its factors alone, one a line."""
+    rows = [
+        ("L2", fmt.number(facts.l2)),
+        ("mean", fmt.number(facts.mean)),
+        ("largest s", fmt.number(facts.largest)),
+        ("rank", str(facts.rank)),
+        ("eff. rank", fmt.number(facts.effective_rank)),
+    ]
+    return [line((f"{name:<12}", palette.styles["muted"]), value) for name, value in rows]
 
 
 def statistics_lines(summary: "Summary", delta: bool, palette: Palette) -> Lines:

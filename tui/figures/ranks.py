@@ -47,7 +47,7 @@ def ranks_figure(
         height: lines of the pane; it scrolls.
     """
     above = note_lines(notes, palette, width)
-    shown = [one for one in found if one.spectrum is None or one.spectrum.changed]
+    shown = [one for one in found if one.spectrum is None or not one.spectrum.is_zero]
     ending = _ending(found, shown, total, palette)
     scrolls = len(above) + len(shown) + len(ending) + 2 > height
     if scrolls:  # what is said of all of them stays in sight; the bar takes a column

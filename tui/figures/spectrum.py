@@ -100,7 +100,7 @@ def spectrum_figure(
 
 def rank_words(spectrum: "Spectrum") -> str:
     """What a spectrum says of the rank, in words."""
-    if not spectrum.changed:
+    if spectrum.is_zero:
         return "rank 0: no value differs"
     if spectrum.untold:
         return f"no rank can be told: {spectrum.untold}"

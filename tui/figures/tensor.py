@@ -15,6 +15,7 @@ from tui.figures.cells import paint_signed, signed_ramp
 from tui.figures.figure import Figure, Plot, peak_of
 from tui.figures.parts import (
     Lines,
+    factor_lines,
     fitted,
     heading,
     line,
@@ -25,6 +26,7 @@ from tui.figures.parts import (
 from tui.palette import Palette
 
 if TYPE_CHECKING:
+    from inspect_core.adapters.behind import FactorFacts
     from inspect_core.work.inspections import TensorDetail
 
 SIDE_COLUMNS = 26
@@ -66,6 +68,9 @@ def tensor_figure(
         kind: how values are spread over the colours.
     """
     delta = detail.reference_name is not None
+    facts = detail.factors
+    if facts is not None:
+        notes = [factor_note(facts), *notes]
     lines = [
         heading(
             clean(detail.name), f"{fmt.shape(shape)}{_as(detail, shape)}  {dtype}", palette, width
@@ -73,7 +78,10 @@ def tensor_figure(
         *note_lines(notes, palette, width),
     ]
     view = detail.view
-    statistics = statistics_lines(detail.summary, delta, palette)
+    if facts is None:
+        statistics = statistics_lines(detail.summary, delta, palette)
+    else:
+        statistics = factor_lines(facts, palette)
     beside = width >= WIDE
     plot_width = width - SIDE_COLUMNS if beside else width
     below = 3 + (view.slices > 1) + (0 if beside else (len(statistics) + 1) // 2)
@@ -95,6 +103,11 @@ def tensor_figure(
     else:
         lines += [*plot, *side_by_side(statistics[::2], statistics[1::2], width // 2)]
     return Figure(fitted(lines, palette, width), (matrix,) if view.numel else ())
+
+
+def factor_note(facts: "FactorFacts") -> str:
+    """What a picture from factors is, and how to have all of it."""
+    return f"from {facts.kind}; {facts.note}: Enter makes all {fmt.size(facts.nbytes)}"
 
 
 def _as(detail: "TensorDetail", shape: tuple[int, ...]) -> str:
@@ -181,8 +194,9 @@ def _says(detail: "TensorDetail") -> Callable[[int, int], str]:
             place += f"   {lost} NaN or infinite"
         if part.rows == part.columns == 1:
             return f"{place}   {what} {fmt.number(value)}"
-        most = fmt.number(float(largest[row, column]))
-        return f"{place}   mean {what} {fmt.number(value)}   max |{what}| {most}"
+        text = f"{place}   mean {what} {fmt.number(value)}"
+        most = float(largest[row, column])  # NaN where only factors were looked at
+        return text if np.isnan(most) else f"{text}   max |{what}| {fmt.number(most)}"
 
     return says
 

@@ -9,13 +9,14 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.keys import SCREEN
-from tui.messages import FilterKept, FilterTyped, RowChosen, ScreenReady
+from tui.keys import PLAN, SCREEN
+from tui.messages import BackPressed, FilterKept, FilterTyped, RowChosen, ScreenReady
 from tui.palette import Palette
 from tui.widgets.bars import StatusLine, TitleBar
 from tui.widgets.detail import DetailView
 from tui.widgets.key_line import KeyLine
 from tui.widgets.module_tree import ChangeOf, ModuleTreeView
+from tui.widgets.plan_bar import PlanBar
 
 ONE_PANE = 100
 """Below this width one pane is shown at a time."""
@@ -25,7 +26,7 @@ class InspectorScreen(Screen[None]):
     """Lays out the panes and owns their keys; the app does the work."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (ONE_PANE, "-two-panes")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [*SCREEN]
+    BINDINGS: ClassVar[list[BindingType]] = [*PLAN, *SCREEN]
 
     def __init__(self, palette: Palette, change_of: ChangeOf) -> None:
         super().__init__()
@@ -35,6 +36,7 @@ class InspectorScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Title, panes, filter, status, keys."""
         yield TitleBar(self._palette, id="title")
+        yield PlanBar(self._palette, id="plan")
         with Horizontal(id="panes"):
             yield ModuleTreeView(self._palette, self._change_of, id="tree")
             yield DetailView(self._palette, id="detail")
@@ -61,6 +63,20 @@ class InspectorScreen(Screen[None]):
         """The title bar."""
         return self.query_one(TitleBar)
 
+    @property
+    def plan_bar(self) -> PlanBar:
+        """The line of plan mode."""
+        return self.query_one(PlanBar)
+
+    def show_plan_mode(self, keys: tuple[str, ...]) -> None:
+        """Show plan mode, or without keys leave it.
+
+        Args:
+            keys: names of the bindings on the line of keys, in their order there.
+        """
+        self.set_class(bool(keys), "-plan")
+        self.query_one(KeyLine).offer_only(keys)
+
     def offer_all_but(self, names: frozenset[str]) -> None:
         """Leave bindings out of the line of keys: what they do cannot be done now."""
         self.query_one(KeyLine).leave_out(names)
@@ -81,7 +97,10 @@ class InspectorScreen(Screen[None]):
         self._show_detail(not self.detail.has_focus)
 
     async def action_back(self) -> None:
-        """Leave the filter, or go back to the tree."""
+        """Leave the filter, or go back to the tree; from there, leave plan mode."""
+        if self.tree_view.has_focus and not self.query("#filter"):
+            self.post_message(BackPressed())
+            return
         await self._close_filter()
         self._show_detail(False)
 

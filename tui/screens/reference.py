@@ -28,13 +28,19 @@ class PathSuggester(Suggester):
         return await asyncio.to_thread(complete_path, value)
 
 
-def complete_path(value: str) -> str | None:
-    """The first folder or file of weights, by name, that continues a typed path."""
+def complete_path(value: str, endings: tuple[str, ...] = ()) -> str | None:
+    """The first folder or file, by name, that continues a typed path.
+
+    Args:
+        value: what was typed.
+        endings: of the files that are wanted; by default those of weights.
+    """
     if not value:
         return None
     from inspect_core.checkpoint.weight_files import NAMINGS
 
-    endings = (".index.json", *[suffix for naming in NAMINGS for suffix in naming.suffixes])
+    weights = [suffix for naming in NAMINGS for suffix in naming.suffixes]
+    endings = endings or (".index.json", *weights)
     typed = Path(value).expanduser()
     folder, start = (typed, "") if value.endswith(os.sep) else (typed.parent, typed.name)
     try:

@@ -24,6 +24,7 @@ class KeyLine(Widget):
         self._palette = palette
         self._keys: list[tuple[str, str, Binding]] | None = None
         self._left_out: frozenset[str] = frozenset()
+        self._only: tuple[str, ...] = ()
 
     def on_mount(self) -> None:
         """Follow the focus."""
@@ -37,6 +38,11 @@ class KeyLine(Widget):
     def leave_out(self, names: frozenset[str]) -> None:
         """Do not offer the bindings of these names; they still say why nothing is done."""
         self._left_out = names
+        self._changed(None)
+
+    def offer_only(self, names: tuple[str, ...]) -> None:
+        """Offer these bindings in this order, and no others; without names, all again."""
+        self._only = names
         self._changed(None)
 
     def keys(self) -> list[tuple[str, str, Binding]]:
@@ -56,6 +62,9 @@ class KeyLine(Widget):
                 seen.add((binding.id, binding.action))  # one of several keys for the same
                 key = binding.key.split(",")[0]
                 found.append((names.get(key, key), binding.description, binding))
+        if self._only:
+            found = [one for one in found if one[2].id in self._only]
+            found.sort(key=lambda one: self._only.index(str(one[2].id)))
         return found
 
     def shown(self) -> list[tuple[str, str, Binding]]:

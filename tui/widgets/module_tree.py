@@ -20,6 +20,7 @@ from tui.keys import TREE
 from tui.messages import RowChosen, RowHighlighted
 from tui.outline import Key, Line, Outline, key_of
 from tui.palette import Palette
+from tui.states import all_delta, counts, kind_of, state_of, style_of
 
 INDENT = 2
 COUNT_COLUMNS = 8
@@ -205,11 +206,12 @@ class ModuleTreeView(ScrollView, can_focus=True):
             style = styles["muted"] + (Style(reverse=True) if selected else Style())
             return Strip([Segment(text, style)]).adjust_cell_length(width)
         mark = (glyphs.opened if line.expanded else glyphs.closed) if line.expandable else " "
-        left = [Segment(f"{' ' * (line.depth * INDENT)}{mark} ", styles["muted"])]
-        left += self._label(line.row, selected)
+        left = Segment(f"{' ' * (line.depth * INDENT)}{mark} ", styles["muted"])
         right = self._numbers(line.row)
         room = max(0, width - sum(segment.cell_length for segment in right))
-        strip = Strip(left)
+        strip = Strip([left, *self._label(line.row, selected)])
+        if strip.cell_length > room:
+            strip = Strip([left, *self._label(line.row, selected, short=True)])
         if strip.cell_length > room:
             strip = Strip.join(
                 [
@@ -219,45 +221,40 @@ class ModuleTreeView(ScrollView, can_focus=True):
             )
         return Strip.join([strip.adjust_cell_length(room), Strip(right)])
 
-    def _label(self, row: Row, selected: bool) -> list[Segment]:
+    def _label(self, row: Row, selected: bool, short: bool = False) -> list[Segment]:
+        """Name and type; in short, of a module with adapters only what they are."""
         styles, glyphs = self.palette.styles, self.palette.glyphs
         # The highlight covers the name alone: state glyphs and numbers keep their colours.
         over = Style(reverse=True, bold=self.has_focus) if selected else Style()
         if isinstance(row, Twig):
             spec = row.leaf.spec
-            state = "frozen" if spec.frozen or spec.buffer else "delta" if spec.delta else "tunable"
-            parts = [Segment(clean(row.leaf.name) or '""', styles[state] + over)]
-            kind = f" {fmt.shape(spec.shape)} {clean(spec.dtype)}"
-            kind += " buffer" if spec.buffer else ""
+            parts = [Segment(clean(row.leaf.name) or '""', styles[style_of(spec)] + over)]
+            kind = f" {fmt.shape(spec.shape)} {kind_of(spec)}"
             if spec.tied:
                 owner = row.branch.module.tree.tied.get(row.anchor, "")
                 kind += f" tied to {clean(owner, 60)}"
             return [*parts, Segment(kind, styles["muted"])]
         name = self._title if row.parent is None else clean(row.label) or '""'
-        parts = [Segment(name, styles["fold" if row.folded else "module"] + over)]
+        state = "fold" if row.folded else "delta" if all_delta(row) else "module"
+        parts = [Segment(name, styles[state] + over)]
         if row.folded:
             parts.append(Segment(f" {glyphs.times}{len(row.names)}", styles["fold"]))
-        if row.module.type and row.parent is not None:
-            parts.append(Segment(f" ({clean(row.module.type)})", styles["type"]))
-        elif row.module.type:
-            parts.append(Segment(f" {clean(row.module.type)}", styles["type"]))
+        kind = clean(row.module.type.rpartition(" + ")[2] if short else row.module.type)
+        if kind:
+            text = f" ({kind})" if row.parent is not None else f" {kind}"
+            parts.append(Segment(text, styles["type"]))
         return parts
 
     def _numbers(self, row: Row) -> list[Segment]:
         styles, glyphs = self.palette.styles, self.palette.glyphs
-        total, tunable, delta = _counts(row)
-        if isinstance(row, Twig) and row.leaf.spec.buffer:
-            state = "muted"
-        else:
-            state = "delta" if delta else "tunable" if tunable or not total else "frozen"
-        glyph = {"delta": glyphs.delta, "tunable": glyphs.tunable, "frozen": glyphs.frozen}.get(
-            state, " "
-        )
+        total = counts(row)[0]
+        state, glyph = state_of(row, glyphs)
         amount = f"{fmt.params(total) if total else '':>{COUNT_COLUMNS - 2}}"
         change = self._change_of(row)
         shown = {
             "none": ("", ""),
             "pending": ("", ""),
+            "delta": ("", ""),
             "same": ("0", glyphs.same),
             "rounded": ("~0", glyphs.same),
             "partial": ("0", glyphs.note),
@@ -270,7 +267,7 @@ class ModuleTreeView(ScrollView, can_focus=True):
         style = {"same": "same", "rounded": "same", "changed": "module"}.get(change.status, "note")
         numbers = [
             Segment(f" {mark}", styles["note"]),
-            Segment(glyph if total else " ", styles[state]),
+            Segment(glyph, styles[state]),
             Segment(f"{amount} ", styles["module"]),
         ]
         if change.status != "none":
@@ -316,13 +313,3 @@ class ModuleTreeView(ScrollView, can_focus=True):
         row = self._announced = self.current_row
         if row is not None:
             self.post_message(RowHighlighted(row))
-
-
-def _counts(row: Row) -> tuple[int, int, int]:
-    """Parameters, tunable ones and adapters' ones of a row, over all its members."""
-    if isinstance(row, Branch):
-        totals, times = row.module.totals, row.count
-        return totals.params * times, totals.tunable * times, totals.delta * times
-    spec, times = row.leaf.spec, row.count
-    total = spec.numel * times
-    return total, 0 if spec.frozen else total, total if spec.delta else 0

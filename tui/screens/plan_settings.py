@@ -1,0 +1,220 @@
+"""The dialog of `A`: the placement and the dtypes of memory, with what they hit as one types."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, Static
+
+from inspect_core.errors import UsageError
+from inspect_core.plan.plan import Place, Plan
+from tui import format as fmt
+from tui.palette import Palette
+from tui.plan_edits import place_of, with_place
+from tui.plan_typed import EXAMPLES, Trial, place_from, precision_from, typed_fields
+from tui.screens.plan_pattern import GO_ON, TYPING_SECONDS
+from tui.widgets.choice import Choice
+from tui.widgets.lines import LinesView
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+
+    from inspect_core.plan.preview import Preview
+
+METHODS = (
+    ("lora", "LoRA"), ("lora rslora", "rsLoRA"), ("dora", "DoRA"), ("dora rslora", "rsDoRA"),
+    ("ia3", "IA3"),
+)  # fmt: skip
+
+ROWS = (
+    (("rank", "rank"), ("alpha", "alpha")),
+    (("targets", "targets"),),
+    (("layers", "layers"),),
+    (("exclude", "but not"),),
+    (("save", "save whole"),),
+    (("ranks", "other ranks"), ("alphas", "alphas")),
+)
+"""Key and name of what is typed, row by row."""
+
+WEIGHTS = (("", "as stored"), ("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"), ("NF4", "4 bit"))
+TRAINED = (("F32", "F32"), ("BF16", "BF16"), ("F16", "F16"))
+OPTIMIZER = (("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"))
+
+
+class PlacementDialog(ModalScreen[Plan | str | None]):
+    """Asks for a placement; gives the plan with it, `OPEN` for a plan file, or None.
+
+    Args:
+        palette: colours and glyphs.
+        plan: the plan before.
+        usual: the settings of a placement that is new.
+        try_plan: tries a plan, and gives what it does to `tried`.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", id="placement.cancel"),
+        Binding("ctrl+o", "open", "open a plan file", id="placement.open"),
+        *GO_ON,
+    ]
+
+    OPEN = "open"
+    """What it gives where a plan file is wanted instead."""
+
+    def __init__(
+        self, palette: Palette, plan: Plan, usual: Place, try_plan: Callable[[Plan, Trial], None]
+    ) -> None:
+        super().__init__()
+        found = place_of(plan)
+        self._palette, self._plan, self._try = palette, plan, try_plan
+        self._new = found is None
+        self._place = usual if found is None else found[1]
+        self._resting: Timer | None = None
+        self._count = 0
+        self._refused: tuple[Plan, str] | None = None
+
+    def compose(self) -> ComposeResult:
+        """A row for each setting, and what they come to."""
+        typed, place, precision = typed_fields(self._place), self._place, self._plan.precision
+        method = f"{place.method} rslora" if place.rslora else place.method
+        with Vertical(id="placement-box", classes="plan-box"):
+            yield Static(
+                "Place adapters" if self._new else "The placement of the plan", markup=False
+            )
+            with Horizontal(classes="field"):
+                yield Label("method", classes="field-name")
+                yield Choice(self._palette, METHODS, method, id="placement-method")
+            for row in ROWS:
+                with Horizontal(classes="field"):
+                    for key, name in row:
+                        yield Label(name, classes="field-name")
+                        yield Input(
+                            typed[key], id=f"placement-{key}", placeholder=EXAMPLES[key],
+                            select_on_focus=False,
+                        )  # fmt: skip
+            for key, name, words in (
+                ("weights", "weights in", WEIGHTS),
+                ("adapter", "adapter in", TRAINED),
+                ("optimizer", "Adam in", OPTIMIZER),
+            ):
+                chosen = getattr(precision, key)
+                known = words if chosen in dict(words) else (*words, (chosen, chosen))
+                with Horizontal(classes="field"):
+                    yield Label(name, classes="field-name")
+                    yield Choice(self._palette, known, chosen, id=f"placement-{key}")
+            yield LinesView(id="placement-hits")
+            yield Static(
+                "Enter takes it, Tab goes on, Ctrl+O opens a plan file, Esc leaves",
+                markup=False,
+                classes="quiet",
+            )
+
+    def on_mount(self) -> None:
+        """Begin with the targets, and try what is there."""
+        self.query_one("#placement-targets", Input).focus()
+        self._try_now()
+
+    @on(Input.Changed)
+    @on(Choice.Chosen)
+    def changed(self) -> None:
+        """Try it when the keys rest."""
+        if self._resting is not None:
+            self._resting.stop()
+        self._resting = self.set_timer(TYPING_SECONDS, self._try_now)
+
+    def action_cancel(self) -> None:
+        """Leave with the plan as it was."""
+        self.dismiss(None)
+
+    def action_open(self) -> None:
+        """Open a plan file instead."""
+        self.dismiss(self.OPEN)
+
+    @on(Input.Submitted)
+    def submitted(self, event: Input.Submitted) -> None:
+        """Give the plan."""
+        event.stop()
+        self._take()
+
+    def key_enter(self) -> None:
+        """The same on a choice."""
+        self._take()
+
+    def _take(self) -> None:
+        try:
+            plan = self._typed_plan()
+        except UsageError as error:
+            self._say(str(error))
+            return
+        if self._refused is not None and self._refused[0] == plan:
+            self._say(self._refused[1])
+        else:
+            self.dismiss(plan)
+
+    def _typed_plan(self) -> Plan:
+        method, _, scale = self._choice("method").partition(" ")
+        typed = {key: self._text(key) for row in ROWS for key, _ in row}
+        place = place_from(self._place, method, scale, typed)
+        gradients = self._plan.precision.gradients
+        precision = precision_from(
+            self._choice("weights"), self._choice("adapter"), gradients, self._choice("optimizer")
+        )
+        plan = replace(self._plan, precision=precision)
+        # Opened for the memory alone, it places nothing.
+        return plan if self._new and place == self._place else with_place(plan, place)
+
+    def _text(self, key: str) -> str:
+        return self.query_one(f"#placement-{key}", Input).value
+
+    def _choice(self, key: str) -> str:
+        return self.query_one(f"#placement-{key}", Choice).value
+
+    def _try_now(self) -> None:
+        self._count += 1
+        number = self._count
+        try:
+            plan = self._typed_plan()
+        except UsageError as error:
+            self._say(str(error))
+            return
+
+        def tried(preview: "Preview | None", problem: str) -> None:
+            if preview is None:
+                self._refused = (plan, problem)
+            if number == self._count and self.is_running:
+                self._show(plan, preview, problem)
+
+        self._try(plan, tried)
+
+    def _show(self, plan: Plan, preview: "Preview | None", problem: str) -> None:
+        from tui.figures.parts import line, note_lines
+        from tui.figures.plan import hit_lines
+
+        view, note = self.query_one(LinesView), self._palette.glyphs.note
+        if preview is None:
+            self._say(problem)
+            return
+        width, totals, found = view.size.width, preview.totals, place_of(plan)
+        share = fmt.percent(totals.tunable / totals.params) if totals.params else "n/a"
+        weights, adam = fmt.size(totals.weight_bytes), fmt.size(totals.optimizer_bytes)
+        text = f"{totals.tunable:,} tunable, {share}   {weights} weights + {adam} Adam"
+        lines = [line((text, self._palette.styles["tunable"]))]
+        if preview.error:
+            lines += note_lines(
+                [f"{note} peft would refuse: {preview.error}"], self._palette, width
+            )
+        if found is not None:
+            hits = [one for one in preview.hits if one.step == found[0]]
+            lines += hit_lines(hits, self._palette, width, found[1].layers)
+        view.show(lines)
+
+    def _say(self, problem: str) -> None:
+        from tui.figures.parts import note_lines
+
+        view = self.query_one(LinesView)
+        text = f"{self._palette.glyphs.note} {problem}"
+        view.show(note_lines([text], self._palette, view.size.width))
