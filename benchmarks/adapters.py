@@ -21,11 +21,11 @@ from functools import partial
 import numpy as np
 from measure import machine, medians, own_peak, seconds_of
 
-from inspect_core.adapters.factor_heat import pooled
-from inspect_core.adapters.factor_spectrum import find_factor_spectrum, measure
-from inspect_core.adapters.low_rank import LowRank
-from inspect_core.adapters.norms import l2
-from inspect_core.adapters.overlap import overlap
+from inspect_core.adapters.exact.factor_heat import pooled
+from inspect_core.adapters.exact.factor_spectrum import find_factor_spectrum, measure
+from inspect_core.adapters.exact.low_rank import LowRank
+from inspect_core.adapters.exact.norms import l2
+from inspect_core.adapters.exact.overlap import overlap
 from inspect_core.delta.heat import MatrixView
 
 LAYERS = 32

@@ -160,7 +160,6 @@ class CommonView:
         app.show_title()
 
 
-
 def _some(tensors: Sequence[int]) -> Sequence[int]:
     """A few of many tensors, the first and the last among them."""
     if len(tensors) <= MOST_ASKED:

@@ -143,9 +143,7 @@ class Drawing:
             return self._statistics(row, width)
         return self._overview(row, width, height)
 
-    def _of_adapters(
-        self, row: Row, sheet: "ModuleFinding", width: int, height: int
-    ) -> "Figure":
+    def _of_adapters(self, row: Row, sheet: "ModuleFinding", width: int, height: int) -> "Figure":
         from tui.figures.adapter import sheet_figure
 
         notes = remarks.notes(row, self._session, self._palette, adapters=False)

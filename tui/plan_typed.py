@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Freeze, Method, Place, Precision
-from inspect_core.plan.spelling import layers_of, pattern_of, spelled_layers
+from inspect_core.plan.written.spelling import layers_of, pattern_of, spelled_layers
 
 if TYPE_CHECKING:
     from inspect_core.plan.preview import Preview

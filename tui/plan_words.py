@@ -44,7 +44,7 @@ class PlanView(NamedTuple):
 
 def step_words(step: Freeze | Place) -> str:
     """A step in short, safe to show: `freeze encoder.layer.0-1`."""
-    from inspect_core.plan.spelling import described
+    from inspect_core.plan.written.spelling import described
 
     if isinstance(step, Place):
         names = short_paths(step.targets)
@@ -185,6 +185,6 @@ def entry_words(hits: "Hits") -> str:
 
 def layers_in_short(layers: Sequence[int]) -> str:
     """`0-5`, or a dash for none."""
-    from inspect_core.plan.spelling import spelled_layers
+    from inspect_core.plan.written.spelling import spelled_layers
 
     return spelled_layers(layers) if layers else "-"

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from math import prod
 
-from inspect_core.adapters.computed import WIDTH, Computed, ComputedSource
-from inspect_core.adapters.factors import FactorShelf, keep_shelf
+from inspect_core.adapters.effect.computed import WIDTH, Computed, ComputedSource
+from inspect_core.adapters.effect.factors import FactorShelf, keep_shelf
+from inspect_core.adapters.finding.gather import Added, Gathered, gather
+from inspect_core.adapters.finding.part_names import SAVED
 from inspect_core.adapters.flags import flags_of, method_of, types_of
-from inspect_core.adapters.gather import Added, Gathered, gather
 from inspect_core.adapters.overlay import AdapterSide, Overlay, Target
-from inspect_core.adapters.part_names import SAVED
 from inspect_core.adapters.side import Side
 from inspect_core.checkpoint.adapter_tensors import NEEDS_BASE
 from inspect_core.checkpoint.byte_source import ByteSource

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspect_core.adapters.gather import Gathered
-from inspect_core.adapters.part_names import OTHER, SAVED
+from inspect_core.adapters.finding.gather import Gathered
+from inspect_core.adapters.finding.part_names import OTHER, SAVED
 from inspect_core.checkpoint.adapter_tensors import LoraFactors, missed_targets
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.text import clean

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from inspect_core.adapters.part_names import OTHER, SAVED, Part, part_of
+from inspect_core.adapters.finding.part_names import OTHER, SAVED, Part, part_of
 from inspect_core.checkpoint.adapter_config import ADAPTER_CONFIG, AdapterConfig
 from inspect_core.checkpoint.adapter_config_file import read_adapter_config
 from inspect_core.checkpoint.adapter_patterns import resolved

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from inspect_core.adapters.groups import Group
+from inspect_core.adapters.finding.groups import Group
+from inspect_core.adapters.finding.part_names import IA3, LORA, PARTS, SAVED, TOKENS
+from inspect_core.adapters.finding.targets import RANK_OFFSET, target_of
 from inspect_core.adapters.overlay import Target
-from inspect_core.adapters.part_names import IA3, LORA, PARTS, SAVED, TOKENS
-from inspect_core.adapters.targets import RANK_OFFSET, target_of
 from inspect_core.checkpoint.adapter_config import AdapterConfig
 from inspect_core.checkpoint.tensor_info import TensorInfo
 from inspect_core.live.adapter_status import active_adapters, available_adapters, merged_adapters

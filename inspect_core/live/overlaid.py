@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from inspect_core.adapters.computed import WIDTH, Computed, ComputedSource
-from inspect_core.adapters.factors import FactorShelf, keep_shelf
+from inspect_core.adapters.effect.computed import WIDTH, Computed, ComputedSource
+from inspect_core.adapters.effect.factors import FactorShelf, keep_shelf
+from inspect_core.adapters.finding.part_names import SAVED
 from inspect_core.adapters.overlay import AdapterSide, Overlay, Target
-from inspect_core.adapters.part_names import SAVED
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.live.adapter_status import AdapterStatus, told

@@ -5,9 +5,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from inspect_core.errors import UsageError
-from inspect_core.plan.export import config_of, placement_of
-from inspect_core.plan.files import read_plan
 from inspect_core.plan.plan import Place, Plan
+from inspect_core.plan.written.export import config_of, placement_of
+from inspect_core.plan.written.files import read_plan
 from inspect_core.text import clean
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from inspect_core.plan.model_types import FUSED_PARAMETER, MIXTURES
+from inspect_core.plan.peft_rules.model_types import FUSED_PARAMETER, MIXTURES
 from inspect_core.plan.plan import Freeze, Place, Plan
 from inspect_core.plan.preview import Hits
 from inspect_core.plan.working import Work

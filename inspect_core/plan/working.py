@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from inspect_core.errors import UsageError
 from inspect_core.plan.addressing import PATIENCE, Budget
 from inspect_core.plan.counting import with_suggestions
-from inspect_core.plan.kinds_of_layer import Layers
 from inspect_core.plan.outline import Outline
-from inspect_core.plan.placement import NAMED, Made
+from inspect_core.plan.peft_rules.kinds_of_layer import Layers
+from inspect_core.plan.peft_rules.placement import NAMED, Made
+from inspect_core.plan.peft_rules.resolving import Model
 from inspect_core.plan.plan import Place, Plan, Precision
 from inspect_core.plan.preview import Hits
-from inspect_core.plan.resolving import Model
 from inspect_core.structure.build import ModuleFacts
 from inspect_core.structure.tree import LeafSpec
 
@@ -158,7 +158,7 @@ def carry_out(
         UsageError: a pattern cannot be understood, or takes too long.
     """
     from inspect_core.plan.freezing import freeze
-    from inspect_core.plan.placing import place
+    from inspect_core.plan.peft_rules.placing import place
 
     if any(spec.computed for spec in specs):
         raise UsageError("an adapter without its base cannot be planned on", hint="open the base")

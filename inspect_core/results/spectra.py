@@ -108,7 +108,7 @@ def plain(report: SpectrumReport) -> dict[str, Any]:
 def _of_match(
     model: Checkpoint, reference: Checkpoint, match: Match, control: Control
 ) -> Iterator[SpectrumReport]:
-    from inspect_core.adapters.behind import spectrum_of_pair
+    from inspect_core.adapters.exact.behind import spectrum_of_pair
     from inspect_core.delta.heat import MatrixView
     from inspect_core.delta.spectrum import refuse
 

@@ -129,16 +129,12 @@ def facts_in_file(
     )  # fmt: skip
 
 
-def _respelled(
-    rule: Renaming, groups: Mapping[str, int], there: Collection[str]
-) -> dict[str, int]:
+def _respelled(rule: Renaming, groups: Mapping[str, int], there: Collection[str]) -> dict[str, int]:
     own = ((_in_file(rule, path, there, module=True), count) for path, count in groups.items())
     return {path: count for path, count in own if path is not None}
 
 
-def _shared(
-    rule: Renaming, shared: Mapping[str, str], there: Collection[str]
-) -> dict[str, str]:
+def _shared(rule: Renaming, shared: Mapping[str, str], there: Collection[str]) -> dict[str, str]:
     spelled = {}
     for path, first in shared.items():
         own = _in_file(rule, path, there, module=True)

@@ -7,7 +7,7 @@ from inspect_core.work.jobs import Context, Job
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.adapter_sheet import ModuleSheet
+    from inspect_core.adapters.exact.adapter_sheet import ModuleSheet
     from inspect_core.adapters.overlay import Target
     from inspect_core.checkpoint import Checkpoint
 
@@ -66,8 +66,8 @@ class InspectAdapted(Job[ModuleFinding]):
 
     def run(self, context: Context) -> ModuleFinding:
         """See `Job.run`."""
-        from inspect_core.adapters.adapter_sheet import adapter_sheet
-        from inspect_core.adapters.factors import keep_shelf, shelf_of
+        from inspect_core.adapters.effect.factors import keep_shelf, shelf_of
+        from inspect_core.adapters.exact.adapter_sheet import adapter_sheet
 
         whole = context.open(self.model)
         overlay = whole.overlay
@@ -86,9 +86,9 @@ class InspectAdapted(Job[ModuleFinding]):
 
 
 def _values(checkpoint: "Checkpoint", target: "Target") -> tuple[float, ...]:
-    from inspect_core.adapters.factor_spectrum import singular_values
-    from inspect_core.adapters.factors import factors_of
-    from inspect_core.adapters.norms import is_finite
+    from inspect_core.adapters.effect.factors import factors_of
+    from inspect_core.adapters.exact.factor_spectrum import singular_values
+    from inspect_core.adapters.exact.norms import is_finite
 
     factors = factors_of(checkpoint, target)
     if factors is None or not is_finite(factors):

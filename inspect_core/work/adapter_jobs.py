@@ -7,9 +7,9 @@ from inspect_core.work.jobs import Context, Job
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.adapter_comparison import AdapterComparison
-    from inspect_core.adapters.adapter_sheet import AdapterSheet
-    from inspect_core.adapters.merge_report import MergeReport
+    from inspect_core.adapters.exact.adapter_comparison import AdapterComparison
+    from inspect_core.adapters.exact.adapter_sheet import AdapterSheet
+    from inspect_core.adapters.merges.merge_report import MergeReport
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class FindAdapterSheet(Job["AdapterSheet"]):
 
     def run(self, context: Context) -> "AdapterSheet":
         """See `Job.run`."""
-        from inspect_core.adapters.adapter_sheet import adapter_sheet
+        from inspect_core.adapters.exact.adapter_sheet import adapter_sheet
 
         return adapter_sheet(context.open(self.model), context.control, self.with_base)
 
@@ -55,7 +55,7 @@ class CompareAdapters(Job["AdapterComparison"]):
 
     def run(self, context: Context) -> "AdapterComparison":
         """See `Job.run`."""
-        from inspect_core.adapters.adapter_comparison import compare_adapters
+        from inspect_core.adapters.exact.adapter_comparison import compare_adapters
 
         one, other = context.open(self.one), context.open(self.other)
         return compare_adapters(one, other, context.control)
@@ -82,7 +82,7 @@ class CheckMerge(Job["MergeReport"]):
 
     def run(self, context: Context) -> "MergeReport":
         """See `Job.run`."""
-        from inspect_core.adapters.merge_check import check_merge
+        from inspect_core.adapters.merges.merge_check import check_merge
 
         base, adapted = context.open(self.base), context.open(self.adapted)
         return check_merge(base, adapted, context.open(self.merged), context.control)

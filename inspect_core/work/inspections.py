@@ -7,7 +7,7 @@ from inspect_core.work.jobs import Context, Job, pair_of
 from inspect_core.work.listings import Source
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.behind import FactorFacts
+    from inspect_core.adapters.exact.behind import FactorFacts
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.delta.summary import Summary
 
@@ -68,7 +68,7 @@ class Inspect(Job[TensorDetail]):
 
     def run(self, context: Context) -> TensorDetail:
         """See `Job.run`."""
-        from inspect_core.adapters.behind import picture_of_pair
+        from inspect_core.adapters.exact.behind import picture_of_pair
         from inspect_core.delta.heat import MatrixView, Window
         from inspect_core.delta.summary import Summary
 
@@ -118,7 +118,7 @@ class ZoomIn(Job["HeatGrid"]):
 
     def run(self, context: Context) -> "HeatGrid":
         """See `Job.run`."""
-        from inspect_core.adapters.behind import picture_of_pair
+        from inspect_core.adapters.exact.behind import picture_of_pair
 
         reference = self.reference if self.reference_name is not None else None
         model, source, pair = pair_of(context, self.model, reference, self.name)

@@ -132,7 +132,7 @@ class WritePlan(Job[str]):
         path = Path(self.path)
         require_new(path)
         if path.suffix == ".toml":
-            from inspect_core.plan.files import write_plan
+            from inspect_core.plan.written.files import write_plan
 
             write_plan(path, self.plan)
         else:
@@ -144,11 +144,11 @@ class WritePlan(Job[str]):
         names, specs, facts = structure_of(checkpoint, self.typed)
         about = (self.plan, names, specs, facts, checkpoint.config)
         if suffix == ".json":
-            from inspect_core.plan.export import adapter_config, adapter_config_text
+            from inspect_core.plan.written.export import adapter_config, adapter_config_text
 
             return adapter_config_text(adapter_config(*about))
         if suffix == ".py":
-            from inspect_core.plan.snippet import snippet
+            from inspect_core.plan.written.snippet import snippet
 
             return snippet(*about)
         if suffix == ".txt":
@@ -180,6 +180,6 @@ class ReadPlan(Job["Plan"]):
 
     def run(self, context: Context) -> "Plan":
         """See `Job.run`."""
-        from inspect_core.plan.files import read_plan
+        from inspect_core.plan.written.files import read_plan
 
         return read_plan(self.path)

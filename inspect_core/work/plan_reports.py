@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from inspect_core.plan.plan import Plan
     from inspect_core.plan.preview import Preview
-    from inspect_core.plan.texts import Form
+    from inspect_core.plan.written.texts import Form
     from inspect_core.structure.build import Structure
 
 
@@ -76,7 +76,7 @@ class ReportPlan(Job[PlanReport]):
         from dataclasses import replace
 
         from inspect_core.plan.preview import preview
-        from inspect_core.plan.texts import text_of
+        from inspect_core.plan.written.texts import text_of
         from inspect_core.text import clean
 
         checkpoint = context.open(self.model)

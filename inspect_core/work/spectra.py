@@ -66,7 +66,7 @@ class FindSpectrum(Job[TensorSpectrum]):
 
 
 def _spectrum_of(job: FindSpectrum, context: Context, control: Control) -> TensorSpectrum:
-    from inspect_core.adapters.behind import spectrum_of_pair
+    from inspect_core.adapters.exact.behind import spectrum_of_pair
 
     model, source, pair, view = _matrix_of(job, context)
     found, refusal = None, ""
@@ -157,7 +157,7 @@ class FindProfile(Job[TensorProfile]):
 
     def run(self, context: Context) -> TensorProfile:
         """See `Job.run`."""
-        from inspect_core.adapters.behind import profile_of_pair
+        from inspect_core.adapters.exact.behind import profile_of_pair
 
         model, source, pair, view = _matrix_of(self, context)
         found, refusal = None, ""

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from inspect_core.adapters.factors import factors_of
+from inspect_core.adapters.effect.factors import factors_of
 from inspect_core.opening import Adapted, open_model
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

@@ -118,7 +118,7 @@ def as_numpy(tensor: torch.Tensor) -> Any:
 
 def values_of(checkpoint: Any, name: str) -> Any:
     """All values of a tensor of a checkpoint, as float64 in its shape."""
-    from inspect_core.adapters.values import read_shaped
+    from inspect_core.adapters.effect.values import read_shaped
 
     return read_shaped(checkpoint, checkpoint.tensors[name])
 

@@ -10,7 +10,7 @@ import torch
 from adapter_models import Merge
 from safetensors.torch import load_file, save_file
 
-from inspect_core.adapters.adapter_comparison import SAME_START, compare_adapters
+from inspect_core.adapters.exact.adapter_comparison import SAME_START, compare_adapters
 from inspect_core.control import Control
 from inspect_core.errors import UsageError
 from inspect_core.opening import Adapted, open_model

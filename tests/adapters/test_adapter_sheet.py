@@ -10,8 +10,8 @@ from adapter_models import Merge
 from peft_models import Mixture, make
 from safetensors.torch import load_file, save_file
 
-from inspect_core.adapters import adapter_sheet as module
-from inspect_core.adapters.adapter_sheet import adapter_sheet
+from inspect_core.adapters.exact import adapter_sheet as module
+from inspect_core.adapters.exact.adapter_sheet import adapter_sheet
 from inspect_core.control import Control
 from inspect_core.errors import Cancelled, UsageError
 from inspect_core.opening import Adapted, open_model

@@ -8,9 +8,9 @@ from peft import LoHaConfig, LoKrConfig, LoraConfig
 from peft_models import make, values_of
 from safetensors.torch import load_file, save_file
 
-from inspect_core.adapters import behind
-from inspect_core.adapters.behind import FactorFacts, change_in_factors, factors_behind
-from inspect_core.adapters.low_rank import LowRank
+from inspect_core.adapters.exact import behind
+from inspect_core.adapters.exact.behind import FactorFacts, change_in_factors, factors_behind
+from inspect_core.adapters.exact.low_rank import LowRank
 from inspect_core.control import Control
 from inspect_core.delta.heat import MatrixView, Window
 from inspect_core.opening import Adapted, open_model

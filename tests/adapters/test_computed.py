@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters import changes, computed, factors
-from inspect_core.adapters.changes import Add, Dora, Experts, Hadamard, Reordered
-from inspect_core.adapters.computed import Computed, ComputedSource
-from inspect_core.adapters.low_rank import Kronecker, LowRank
+from inspect_core.adapters.effect import changes, computed, factors
+from inspect_core.adapters.effect.changes import Add, Dora, Experts, Hadamard, Reordered
+from inspect_core.adapters.effect.computed import Computed, ComputedSource
+from inspect_core.adapters.exact.low_rank import Kronecker, LowRank
 from inspect_core.adapters.overlay import Target
 
 RNG = np.random.default_rng(5)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters.factor_heat import pooled, total
-from inspect_core.adapters.low_rank import Kronecker, LowRank
+from inspect_core.adapters.exact.factor_heat import pooled, total
+from inspect_core.adapters.exact.low_rank import Kronecker, LowRank
 from inspect_core.delta.heat import MatrixView, Window
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters.factor_spectrum import (
+from inspect_core.adapters.exact.factor_spectrum import (
     MOST_VALUES,
     find_factor_spectrum,
     measure,
     singular_values,
 )
-from inspect_core.adapters.low_rank import Kronecker, LowRank
+from inspect_core.adapters.exact.low_rank import Kronecker, LowRank
 from inspect_core.errors import UsageError
 
 sizes = st.integers(1, 7)

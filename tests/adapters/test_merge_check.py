@@ -11,8 +11,8 @@ from peft import LoraConfig
 from peft_models import Model, make
 from safetensors.torch import load_file, save_file
 
-from inspect_core.adapters.merge_check import check_merge
-from inspect_core.adapters.merge_verdict import Verdict
+from inspect_core.adapters.merges.merge_check import check_merge
+from inspect_core.adapters.merges.merge_verdict import Verdict
 from inspect_core.checkpoint import open_checkpoint
 from inspect_core.control import Control
 from inspect_core.errors import Cancelled, UsageError
@@ -234,7 +234,7 @@ def test_nothing_on_it_and_nobody_waiting(merge):
 
 
 def test_large_weights_are_read_in_blocks(merge, monkeypatch):
-    from inspect_core.adapters import merge_sums
+    from inspect_core.adapters.merges import merge_sums
 
     made = merge("BF16")
     values = made.rounded_once("a.q.weight")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters import norms
-from inspect_core.adapters.low_rank import Kronecker, LowRank
+from inspect_core.adapters.exact import norms
+from inspect_core.adapters.exact.low_rank import Kronecker, LowRank
 
 sizes = st.integers(1, 7)
 

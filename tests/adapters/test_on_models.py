@@ -13,8 +13,8 @@ from peft_models import Model, as_numpy, make, rel, values_of
 from safetensors.torch import save_file
 from torch import nn
 
+from inspect_core.adapters.finding.part_names import part_of
 from inspect_core.adapters.overlay import Target
-from inspect_core.adapters.part_names import part_of
 from inspect_core.opening import Adapted, open_model
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 30}

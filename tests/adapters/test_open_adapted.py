@@ -12,8 +12,8 @@ import torch
 from peft_models import values_of
 from safetensors.torch import save_file
 
-from inspect_core.adapters.part_names import part_of
-from inspect_core.adapters.places import Places
+from inspect_core.adapters.finding.part_names import part_of
+from inspect_core.adapters.finding.places import Places
 from inspect_core.errors import CheckpointError, UsageError
 from inspect_core.opening import Adapted, open_model
 from inspect_core.pairing import pair_checkpoints

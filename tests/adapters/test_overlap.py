@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters import overlap as module
-from inspect_core.adapters.low_rank import Kronecker, LowRank
-from inspect_core.adapters.overlap import (
+from inspect_core.adapters.exact import overlap as module
+from inspect_core.adapters.exact.low_rank import Kronecker, LowRank
+from inspect_core.adapters.exact.overlap import (
     cosine_of,
     directions,
     factor_directions,

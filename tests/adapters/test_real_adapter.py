@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from peft_models import values_of
 
-from inspect_core.adapters.factors import factors_of
-from inspect_core.adapters.low_rank import LowRank
+from inspect_core.adapters.effect.factors import factors_of
+from inspect_core.adapters.exact.low_rank import LowRank
 from inspect_core.checkpoint import Checkpoint
 from inspect_core.control import Control
 from inspect_core.health.job import CheckHealth

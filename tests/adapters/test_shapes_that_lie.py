@@ -5,12 +5,12 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters.computed import Computed, ComputedSource
-from inspect_core.adapters.factors import FactorShelf, change_of
-from inspect_core.adapters.groups import Group
-from inspect_core.adapters.part_names import PARTS
-from inspect_core.adapters.targets import target_of
-from inspect_core.adapters.values import read_shaped
+from inspect_core.adapters.effect.computed import Computed, ComputedSource
+from inspect_core.adapters.effect.factors import FactorShelf, change_of
+from inspect_core.adapters.effect.values import read_shaped
+from inspect_core.adapters.finding.groups import Group
+from inspect_core.adapters.finding.part_names import PARTS
+from inspect_core.adapters.finding.targets import target_of
 from inspect_core.checkpoint.adapter_config import AdapterConfig
 from inspect_core.checkpoint.byte_source import Stamp
 from inspect_core.checkpoint.checkpoint import Checkpoint

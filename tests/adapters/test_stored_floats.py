@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspect_core.adapters.stored_floats import FORMATS, adjacent, nearest, units
+from inspect_core.adapters.merges.stored_floats import FORMATS, adjacent, nearest, units
 
 TORCH = {"BF16": torch.bfloat16, "F16": torch.float16, "F32": torch.float32}
 

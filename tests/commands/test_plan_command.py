@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-from inspect_core.plan.files import read_plan
 from inspect_core.plan.plan import Freeze, Pattern, Place, Plan
-from inspect_core.plan.spelling import ALL, pattern_of
+from inspect_core.plan.written.files import read_plan
+from inspect_core.plan.written.spelling import ALL, pattern_of
 from inspect_core.work.backend import Threads, Workers
 from tui.cli import main
 from tui.commands import plan as plan_command

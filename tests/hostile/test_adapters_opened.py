@@ -4,7 +4,7 @@ import pytest
 
 from hostile.case import Case, packed
 from hostile.safe import unsafe
-from inspect_core.adapters.factors import factors_of
+from inspect_core.adapters.effect.factors import factors_of
 from inspect_core.checkpoint import Checkpoint
 from inspect_core.errors import LamellaError
 from inspect_core.opening import Adapted, open_model

@@ -15,7 +15,7 @@ from transformers import (
 )  # fmt: skip
 
 from inspect_core.plan.plan import Freeze, Place, Plan
-from inspect_core.plan.spelling import pattern_of
+from inspect_core.plan.written.spelling import pattern_of
 from inspect_core.structure.from_modules import model_listing
 
 SMALL = {"hidden_size": 16, "intermediate_size": 32, "vocab_size": 64}

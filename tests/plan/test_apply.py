@@ -9,9 +9,9 @@ from planned_models import ALL_PLANS, QV, freeze, listing_of_kind, model_of, tha
 
 from inspect_core.errors import UsageError
 from inspect_core.plan.apply import apply_plan
-from inspect_core.plan.files import write_plan
 from inspect_core.plan.plan import Place, Plan
 from inspect_core.plan.preview import trainable_names
+from inspect_core.plan.written.files import write_plan
 from inspect_core.structure.from_modules import model_listing
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from planned_models import QV, freeze, listing_of_kind, thaw
 from test_files import PLANS
 
-from inspect_core.plan.differences import differences, trained_differences
 from inspect_core.plan.plan import Place, Plan, Precision
 from inspect_core.plan.preview import trainable_names
+from inspect_core.plan.written.differences import differences, trained_differences
 
 
 def lines(one: Plan, other: Plan) -> list[str]:

@@ -19,11 +19,11 @@ from planned_models import (
 )  # fmt: skip
 
 from inspect_core.errors import UsageError
-from inspect_core.plan.export import adapter_config, adapter_config_text
 from inspect_core.plan.plan import Place, Plan
 from inspect_core.plan.preview import preview, trainable_names
-from inspect_core.plan.snippet import expression_of, snippet
-from inspect_core.plan.spelling import pattern_of
+from inspect_core.plan.written.export import adapter_config, adapter_config_text
+from inspect_core.plan.written.snippet import expression_of, snippet
+from inspect_core.plan.written.spelling import pattern_of
 from inspect_core.structure.build import ModuleFacts
 
 

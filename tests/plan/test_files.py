@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspect_core.errors import LamellaError, UsageError
-from inspect_core.plan.files import plan_of, plan_text, read_plan, write_plan
 from inspect_core.plan.plan import Freeze, Pattern, Place, Plan, Precision
-from inspect_core.plan.spelling import (
+from inspect_core.plan.written.files import plan_of, plan_text, read_plan, write_plan
+from inspect_core.plan.written.spelling import (
     ALL,
     described,
     layers_of,

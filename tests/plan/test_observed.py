@@ -14,10 +14,10 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from inspect_core.plan.addressing import Budget, Matcher
 from inspect_core.plan.apply import apply_plan
-from inspect_core.plan.covering import covering
-from inspect_core.plan.observed import evidence, observed_frozen, plan_from_diff
+from inspect_core.plan.observed.covering import covering
+from inspect_core.plan.observed.observed import evidence, observed_frozen, plan_from_diff
 from inspect_core.plan.plan import Freeze, Pattern, Place, Plan
-from inspect_core.plan.spelling import ALL, typed
+from inspect_core.plan.written.spelling import ALL, typed
 from inspect_core.results.comparison import compare
 
 CONFIG = BertConfig(

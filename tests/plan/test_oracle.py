@@ -13,9 +13,9 @@ from placements import ANYWHERE, CASES
 from transformers import initialization
 
 from inspect_core.errors import UsageError
-from inspect_core.plan.export import config_of
 from inspect_core.plan.plan import Place, Plan
 from inspect_core.plan.preview import preview, trainable_names
+from inspect_core.plan.written.export import config_of
 from inspect_core.structure.from_modules import model_listing
 
 WIDE = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 24, "vocab_size": 32}
@@ -250,7 +250,7 @@ def test_tables_are_those_of_peft() -> None:
     from peft.utils import transformers_weight_conversion as conversion
     from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
-    from inspect_core.plan import model_types as ours
+    from inspect_core.plan.peft_rules import model_types as ours
 
     lora = dict(constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING)
     expressions = {k: lora.pop(k) for k in list(lora) if isinstance(lora[k], str)}

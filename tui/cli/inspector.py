@@ -42,9 +42,7 @@ def open_app(
         from tui.commands.adapters import app_models
 
         uri, against = app_models(uri, reference, adapters)
-    launch(
-        uri, against, device, look, bookmark=node, map_file=map_file, plan_file=plan_file
-    )
+    launch(uri, against, device, look, bookmark=node, map_file=map_file, plan_file=plan_file)
 
 
 @click.command("demo")

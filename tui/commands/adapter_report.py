@@ -14,9 +14,9 @@ from tui.commands.progress import ProgressLine
 from tui.commands.sheet import print_sheet
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.adapter_comparison import AdapterComparison
-    from inspect_core.adapters.merge_report import MergeReport
-    from inspect_core.adapters.overlap import SideOverlap
+    from inspect_core.adapters.exact.adapter_comparison import AdapterComparison
+    from inspect_core.adapters.exact.overlap import SideOverlap
+    from inspect_core.adapters.merges.merge_report import MergeReport
     from inspect_core.checkpoint import Checkpoint
 
 MERGED = ("applied", "applied with rounding")
@@ -117,7 +117,7 @@ def _merges(
     asked = isinstance(first, Adapted) and first.base is not None
     if not asked or any(isinstance(uri, Adapted) for uri in others):
         return ()
-    from inspect_core.adapters.merge_check import check_merge
+    from inspect_core.adapters.merges.merge_check import check_merge
 
     overlay = opened[0].overlay
     assert overlay is not None and overlay.base is not None
@@ -129,7 +129,7 @@ def _both(
 ) -> "AdapterComparison | None":
     if len(models) != 2 or not all(isinstance(uri, Adapted) for uri in models):
         return None
-    from inspect_core.adapters.adapter_comparison import compare_adapters
+    from inspect_core.adapters.exact.adapter_comparison import compare_adapters
 
     return compare_adapters(opened[0], opened[1], control)
 

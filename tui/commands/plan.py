@@ -20,8 +20,8 @@ from tui.commands.progress import ProgressLine
 from tui.terminal import Look
 
 if TYPE_CHECKING:
-    from inspect_core.plan.observed import Evidence
-    from inspect_core.plan.texts import Form
+    from inspect_core.plan.observed.observed import Evidence
+    from inspect_core.plan.written.texts import Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def print_plan(model: Files | None, asked: Asked) -> bool:
         UsageError: options contradict each other, or a plan makes no sense.
         CheckpointError: a file cannot be read.
     """
-    from inspect_core.plan.files import read_plan
+    from inspect_core.plan.written.files import read_plan
 
     wanted = _wanted(asked)
     against = read_plan(asked.against) if asked.against is not None else None
@@ -103,7 +103,7 @@ def print_plan(model: Files | None, asked: Asked) -> bool:
 
 def _wanted(asked: Asked) -> "dict[Path, Form]":
     """The files to write and what they hold; refused early where they could not be written."""
-    from inspect_core.plan.texts import form_of
+    from inspect_core.plan.written.texts import form_of
 
     for path in asked.outputs:
         require_new(path)
@@ -112,7 +112,7 @@ def _wanted(asked: Asked) -> "dict[Path, Form]":
 
 def _plan(asked: Asked) -> "tuple[Plan, Evidence | None]":
     """The plan that the options make, and what it was read off, where it was."""
-    from inspect_core.plan.files import read_plan
+    from inspect_core.plan.written.files import read_plan
 
     if asked.plan_file is not None and asked.from_diff is not None:
         raise UsageError("begin with one plan: --plan, or --from-diff")
@@ -128,7 +128,7 @@ def _plan(asked: Asked) -> "tuple[Plan, Evidence | None]":
 
 def _evidence(pair: tuple[str, str], map_file: Path | None) -> "Evidence":
     from inspect_core.pairing import LayerMap
-    from inspect_core.plan.observed import evidence
+    from inspect_core.plan.observed.observed import evidence
 
     layer_map = LayerMap.read(map_file) if map_file is not None else None
     with ProgressLine() as control:
@@ -220,8 +220,8 @@ def _document(plan: Plan, report: PlanReport, found: "Evidence | None") -> dict[
     """All that is known, as values for JSON; names are exact."""
     from dataclasses import asdict
 
-    from inspect_core.plan.files import shown_steps
     from inspect_core.plan.plan import Freeze
+    from inspect_core.plan.written.files import shown_steps
 
     shown = report.preview
     steps = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Freeze, Method, Place, Step
-from inspect_core.plan.spelling import layers_of, pattern_of
+from inspect_core.plan.written.spelling import layers_of, pattern_of
 
 ALL_LINEAR, AUTO, REGEX = "all-linear", "auto", "re:"
 

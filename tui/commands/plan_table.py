@@ -29,7 +29,7 @@ _KINDS = {
 
 def print_report(plan: "Plan", report: "PlanReport", output: Output) -> None:
     """Print what a plan does to a model."""
-    from inspect_core.plan.files import shown_steps
+    from inspect_core.plan.written.files import shown_steps
 
     shown = report.preview
     by = "" if report.typed else "  by names and shapes: module types are not known"
@@ -101,7 +101,7 @@ def _print_memory(totals: "PlanTotals", precision: "Precision", output: Output) 
 
 def _print_hits(plan: "Plan", hits: "Sequence[Hits]", output: Output) -> None:
     """What each entry hits, in which layers, and which of them it misses."""
-    from inspect_core.plan.spelling import spelled_layers
+    from inspect_core.plan.written.spelling import spelled_layers
 
     listed = hits[:MOST_HITS]
     names = [output.cut(hit.entry, _WIDEST) or "everything" for hit in listed]
@@ -140,7 +140,7 @@ def _print_hits(plan: "Plan", hits: "Sequence[Hits]", output: Output) -> None:
 
 def print_differences(plan: "Plan", against: "Plan", output: Output) -> bool:
     """Print two plans step by step; gives whether they say the same."""
-    from inspect_core.plan.differences import differences
+    from inspect_core.plan.written.differences import differences
 
     lines = differences(plan, against)
     for line in lines:
@@ -159,7 +159,7 @@ def _style(mark: str) -> str:
 
 def print_trained_differences(report: "PlanReport", output: Output) -> None:
     """Print what only one of two plans trains of the model."""
-    from inspect_core.plan.differences import trained_differences
+    from inspect_core.plan.written.differences import trained_differences
 
     kinds = trained_differences(report.trained, report.against or {})
     output.line()

@@ -14,7 +14,7 @@ from tui import format as fmt
 from tui.palette import Palette
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.behind import FactorFacts
+    from inspect_core.adapters.exact.behind import FactorFacts
     from inspect_core.delta.summary import Summary
 
 Lines = list[Strip]

@@ -26,7 +26,7 @@ from tui.figures.parts import (
 from tui.palette import Palette
 
 if TYPE_CHECKING:
-    from inspect_core.adapters.behind import FactorFacts
+    from inspect_core.adapters.exact.behind import FactorFacts
     from inspect_core.work.inspections import TensorDetail
 
 SIDE_COLUMNS = 26

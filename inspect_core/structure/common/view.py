@@ -37,10 +37,9 @@ def common_tree(tree: ModuleTree, config: Mapping[str, object] | None = None) ->
     own = dict(zip(found.names, found.common, strict=True))
     tied = {own.get(name, name): own.get(it, it) for name, it in tree.tied.items()}
     paths = [split_name(name)[0] for name in found.common]
-    typed = any(leaves.types.values())
-    types = (
-        _types(leaves.types, found.names, paths) if typed else dict.fromkeys(_modules(paths), "")
-    )
+    types = dict.fromkeys(_modules(paths), "")
+    if any(leaves.types):
+        types = _types(dict(zip(leaves.paths, leaves.types, strict=True)), found.names, paths)
     if found.family:
         types = {path: types[path] for path in sorted(types, key=_rank)}
     made = build_tree(found.common, leaves.specs, ModuleFacts(types=types, tied=tied))

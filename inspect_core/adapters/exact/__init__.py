@@ -1,0 +1,1 @@
+"""What the factors of a change tell exactly, without multiplying them out."""

@@ -1,0 +1,1 @@
+"""Whether an adapter was merged into a checkpoint, and how exactly."""

@@ -1,0 +1,1 @@
+"""The plan that a fine-tune evidently used, read off two checkpoints."""
