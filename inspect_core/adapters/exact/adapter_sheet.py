@@ -303,7 +303,7 @@ def _from_base(
 
 def _size(nbytes: int) -> str:
     value = float(nbytes)
-    for unit in ("B", "KB", "MB", "GB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if value < 1000.0:
             return f"{value:.3g} {unit}"
         value /= 1000.0

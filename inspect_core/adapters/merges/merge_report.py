@@ -107,14 +107,18 @@ class MergeReport:
     @property
     def line(self) -> str:
         """What there is to say, in one line; safe to show."""
-        modules = "1 module" if len(self.modules) == 1 else f"{len(self.modules):,} modules"
-        parts = [_STARTS[self.overall].format(modules=modules)]
         counts = self.counts
+        nothing = counts.pop(Verdict.NOTHING, 0)
+        total = counts.total() or nothing
+        modules = "1 module" if total == 1 else f"{total:,} modules"
+        parts = [_STARTS[self.overall].format(modules=modules)]
         if len(counts) > 1 or self.overall in ("otherwise", "not told"):
             said = [
                 f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts[verdict]
             ]
             parts.append(", ".join(said))
+        if nothing:
+            parts.append(f"{nothing:,} {Verdict.NOTHING.value}")
         if self.overall == "applied with rounding":
             parts.append(self._values)
         scales = {one.note for one in self.modules if one.verdict is Verdict.SCALED}
@@ -146,7 +150,8 @@ class MergeReport:
     @property
     def _odd_modules(self) -> list[str]:
         """Modules to look at, where others were merged as they should be."""
-        odd = [one.weight for one in self.modules if one.verdict not in _MERGED]
+        fine = {*_MERGED, Verdict.NOTHING}
+        odd = [one.weight for one in self.modules if one.verdict not in fine]
         return odd if len(odd) < len(self.modules) else []
 
 
