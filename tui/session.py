@@ -183,17 +183,19 @@ class Session:
 
     def _comparable(self) -> "NDArray[np.bool_]":
         """Which tensors, by ordinal, have something to be compared with."""
-        if self._paired is None:
+        paired = self._paired
+        if paired is None:
             import numpy as np
 
             assert self.listing is not None
             order = order_of(self.listing.tree)
-            self._paired = np.ones(len(order), np.bool_)
+            paired = np.ones(len(order), np.bool_)
             if self.pairs is not None:
                 codes = np.frombuffer(self.pairs.status, np.uint8)[order]
                 pair = self.pairs.statuses.index("pair") if "pair" in self.pairs.statuses else 255
-                self._paired = codes == pair
-        return self._paired
+                paired = codes == pair
+            self._paired = paired
+        return paired
 
     def deltas(self, where: "Place") -> "NDArray[np.bool_]":
         """Which tensors of a place are an adapter's own: nothing answers them in a base."""
@@ -336,14 +338,16 @@ class Session:
 
     def _ordinals(self) -> "NDArray[np.int64]":
         """Ordinal of each tensor of the listing."""
-        if self._ordinal_of is None:
+        ordinals = self._ordinal_of
+        if ordinals is None:
             import numpy as np
 
             assert self.listing is not None
             order = order_of(self.listing.tree)
-            self._ordinal_of = np.empty(len(order), np.int64)
-            self._ordinal_of[order] = np.arange(len(order))
-        return self._ordinal_of
+            ordinals = np.empty(len(order), np.int64)
+            ordinals[order] = np.arange(len(order))
+            self._ordinal_of = ordinals  # only now: the thread that draws may look at any time
+        return ordinals
 
 
 WIDE = 5_000

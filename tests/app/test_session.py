@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from inspect_core.delta.metrics import METRICS, VALUE_METRIC
 from inspect_core.delta.summary import Summary
-from inspect_core.delta.table import SummaryRows
+from inspect_core.delta.table import SummaryRows, SummaryTable
 from inspect_core.structure.build import NO_FACTS, ModuleFacts
 from inspect_core.work.sweep import SweepPart
 from tui import session as session_module
@@ -287,3 +287,20 @@ def test_many_tensors_with_one_reason_share_a_warning() -> None:
     assert len(lines) == 2
     assert lines[0].startswith("4 tensors: added: layers.2.a.weight, ") and lines[0].endswith("...")
     assert lines[1] == "norm.weight: shape_mismatch"
+
+
+def test_nobody_sees_the_order_of_tensors_half_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that draws asks for it while the loop makes it: garbage would be an index."""
+    made, seen = session(), []
+    arange = np.arange
+
+    def looked_at(count: int) -> np.ndarray:
+        monkeypatch.setattr(np, "arange", arange)
+        seen.append(made.in_listing_order(SummaryTable(count)).seen.tolist())
+        return arange(count)
+
+    monkeypatch.setattr(np, "arange", looked_at)
+    monkeypatch.setattr(np, "empty", lambda size, kind: np.full(size, 10**9, kind))
+    put(made, {"norm.weight": 1.0})
+    assert seen == [[False] * len(NAMES)]
+    assert made.done == {NAMES.index("norm.weight")}
