@@ -1,11 +1,16 @@
 """Whatever can be opened as a model: files, files with adapters, a live module."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inspect_core.text import clean
+
 if TYPE_CHECKING:
+    import torch
+
     from inspect_core.checkpoint import Checkpoint
 
 Files = str | tuple[str, ...]
@@ -43,12 +48,14 @@ Uri = Files | Adapted | Live
 """What names a model."""
 
 
-def open_model(uri: "Uri | os.PathLike[str] | Sequence[str]") -> "Checkpoint":
+def open_model(uri: "Uri | os.PathLike[str] | Sequence[str] | torch.nn.Module") -> "Checkpoint":
     """Open whatever names a model; no value of a file is read.
 
-    An adapter's folder opens as the adapter alone (`Adapted` without a base).
+    An adapter's folder opens as the adapter alone (`Adapted` without a base). A live module is
+    only read, and not kept alive: whoever asks holds it as long as values are wanted.
 
     Raises:
+        TypeError: it is none of those.
         CheckpointError: nothing readable is there, or it contradicts itself.
         UsageError: the adapters cannot be put on the base.
     """
@@ -60,6 +67,10 @@ def open_model(uri: "Uri | os.PathLike[str] | Sequence[str]") -> "Checkpoint":
         from inspect_core.live.registry import live_checkpoint
 
         return live_checkpoint(uri)
+    if not isinstance(uri, str | os.PathLike | Sequence):
+        from inspect_core.live.registry import live_checkpoint, register
+
+        return live_checkpoint(register(required_module(uri)))
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.checkpoint.adapter_tensors import is_adapter
 
@@ -68,6 +79,20 @@ def open_model(uri: "Uri | os.PathLike[str] | Sequence[str]") -> "Checkpoint":
         from inspect_core.adapters.open_adapted import adapter_alone
 
         return adapter_alone(found)
+    return found
+
+
+def required_module(model: object) -> "torch.nn.Module":
+    """A live module as what it is; torch is not imported to find out.
+
+    Raises:
+        TypeError: it is none.
+    """
+    loaded = sys.modules.get("torch")
+    if loaded is None or not isinstance(model, loaded.nn.Module):
+        kind = clean(type(model).__name__, 60)
+        raise TypeError(f"a torch.nn.Module or the path of a checkpoint is needed, not {kind}")
+    found: torch.nn.Module = model
     return found
 
 

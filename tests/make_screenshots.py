@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspect_core.opening import Adapted
 from inspect_core.work.backend import Workers
 from themes import DARK, LIGHT, load_theme
 from tui.app import LamellaApp
@@ -16,6 +17,7 @@ from tui.options import Options
 from tui.palette import Depth
 
 HERE = Path(__file__).parent / "screenshots"
+sys.path.append(str(HERE.parent / "adapters"))
 FOLD = ("down", "down", "down", "down")
 PARAMETER = "model.layers.4.self_attn.v_proj.weight"
 
@@ -31,6 +33,7 @@ class Scene:
         depth: colours of the terminal.
         node: where the cursor begins.
         model: what is opened; empty for the bundled pair.
+        adapted: the real adapter on its base is opened.
     """
 
     keys: tuple[str, ...] = ()
@@ -39,6 +42,7 @@ class Scene:
     depth: Depth = Depth.TRUE
     node: str | None = None
     model: str = ""
+    adapted: bool = False
 
 
 SCENES = {
@@ -48,18 +52,32 @@ SCENES = {
     "narrow": Scene((*FOLD, "right", "s"), size=(80, 24)),
     "parameter": Scene(("tab", "plus", "down", "right"), node=PARAMETER),
     "spectrum": Scene(("v",), node=PARAMETER),
+    "adapter": Scene(("down", "down", "right", "right", "right", "up", "up", "up"), adapted=True),
+    "plan": Scene(("p", *FOLD, "right", "down", "right", "down", "a"), size=(120, 36)),
     "error": Scene(model="model-00001-of-00002.safetensors"),
 }
 """Name of the picture -> what it shows."""
 
 
+def _opened(scene: Scene) -> tuple[str | None, str | Adapted]:
+    """The reference and the model of a scene."""
+    if scene.adapted:
+        import minilm
+
+        base = minilm.base()
+        assert base is not None, "the development packages are not installed"
+        return base, Adapted(base, (minilm.LORA,))
+    base, model = demo_pair()
+    return (None, scene.model) if scene.model else (base, model)
+
+
 async def draw(name: str, scene: Scene) -> None:
     """Run the app until it has settled, press the keys, and keep what it shows then."""
-    base, model = demo_pair()
+    base, model = _opened(scene)
     app = LamellaApp(
         Options(
-            scene.model or model,
-            None if scene.model else base,
+            model,
+            base,
             "cpu",
             load_theme(scene.theme),
             depth=scene.depth,

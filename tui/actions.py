@@ -3,6 +3,7 @@
 from functools import partial
 
 from textual.app import App
+from textual.events import Key
 
 from inspect_core.text import clean
 from inspect_core.work.jobs import FindTypes
@@ -15,6 +16,7 @@ from tui.comparison import Comparison
 from tui.detail_control import DetailControl
 from tui.help import help_text
 from tui.job_desk import JobDesk
+from tui.keys import PLAN_KEYS
 from tui.metric_choice import MetricChoice
 from tui.navigation import Navigation
 from tui.options import Options
@@ -106,6 +108,11 @@ class Actions(App[None]):
             return self.plan.active
         return super().check_action(action, parameters)
 
+    def on_key(self, event: Key) -> None:
+        """A key that nothing took: those of plan mode say where they do something."""
+        if event.key in PLAN_KEYS and not self.plan.active and self.screen is self.inspector:
+            self.inspector.status.say("p for plan mode", "note")
+
     def action_common_names(self) -> None:
         """Names that all architectures have in common, or the model's own again."""
         self.common.toggle()
@@ -186,7 +193,9 @@ class Actions(App[None]):
 
     def action_show_warnings(self) -> None:
         """Show all warnings."""
-        warnings = [*wording.warnings(self.session), *own_problems()] or ["nothing to warn of"]
+        running = self.desk.busy("pair", "sweep")
+        none = "nothing to warn of so far: still comparing" if running else "nothing to warn of"
+        warnings = [*wording.warnings(self.session), *own_problems()] or [none]
         lines = [*dict.fromkeys(warnings), "", *wording.notes(self.session)]
         self.push_screen(TextScreen("\n".join(lines)))
 
@@ -224,7 +233,7 @@ class Actions(App[None]):
 
     def action_help(self) -> None:
         """Show the help."""
-        self.push_screen(TextScreen(help_text(self.options.settings.keys)))
+        self.push_screen(TextScreen(help_text(self.options.settings.keys, self.plan.active)))
 
     def action_redraw(self) -> None:
         """Send the whole screen again: something else wrote over it."""

@@ -282,6 +282,12 @@ class LamellaApp(Actions):
         if self.plan.may_leave_app():
             self.exit()
 
+    def _handle_exception(self, error: Exception) -> None:
+        """An error of our own ends the app, and not a plan that nobody wrote."""
+        with suppress(Exception):
+            self.plan.files.rescue()
+        super()._handle_exception(error)
+
     def on_unmount(self) -> None:
         """The backend ends with the app."""
         self.backend.close()

@@ -50,7 +50,7 @@ def matrices_of(row: Row, session: "Session") -> list[int]:
     pairs, found = session.pairs, []
     for place, tensor in enumerate(session.tensors_of(row)):
         # The members of a fold have the same specs in the same order.
-        if ranked[place % len(ranked)] and (pairs is None or pairs.is_pair(tensor)):
+        if ranked[place % len(ranked)] and (pairs is None or session.is_compared(tensor)):
             found.append(tensor)
     return found
 

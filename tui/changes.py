@@ -77,12 +77,14 @@ def _uncompared(session: "Session", row: Row) -> str:
     status = np.frombuffer(session.pairs.status, np.uint8)
     counts = np.bincount(status[order_of(session.listing.tree)[where]])
     found = {session.pairs.statuses[code] for code in np.flatnonzero(counts).tolist()}
-    if "pair" in found:
+    if session.deltas(where).all():
+        return "delta"
+    if session.waiting(where).any():
         return "pending"
     for wire, shown in (("shape_mismatch", "mismatch"), ("unsupported", "unsupported")):
         if wire in found:
             return shown
-    return "delta" if session.deltas(where).all() else "new"
+    return "new"
 
 
 def _odd_members(session: "Session", row: Row) -> str:

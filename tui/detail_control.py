@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from inspect_core.delta.heat import HeatGrid, MatrixView, Window
     from inspect_core.work.inspections import TensorDetail
     from tui.app import LamellaApp
+    from tui.figures.figure import Figure
     from tui.plan_words import PlanView
 
 SETTLE_SECONDS = 0.12
@@ -224,12 +225,7 @@ class DetailControl:
         number, room = self._drawings, self._app.inspector.detail.room
 
         def work() -> None:
-            try:
-                figure = self.drawing.figure(*room)
-            except Exception:
-                if number == self._drawings:
-                    raise
-                return  # it was begun for a model that was replaced meanwhile
+            figure = self._figure(room)
             self._app.post(FigureDrawn(number, figure, anew))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="draw")
@@ -238,7 +234,14 @@ class DetailControl:
         """Draw what is on show again at once, so that it changes with all else."""
         self._drawings += 1
         detail = self._app.inspector.detail
-        detail.show(self.drawing.figure(*detail.room), anew=False)
+        detail.show(self._figure(detail.room), anew=False)
+
+    def _figure(self, room: tuple[int, int]) -> "Figure":
+        """What is on show, drawn; an error in that is a message: it must not end the app."""
+        try:
+            return self.drawing.figure(*room)
+        except Exception as error:  # whatever it is: a plan and a sweep are not lost for a picture
+            return self.drawing.failure(error, room[0])
 
     def drawn(self, message: FigureDrawn) -> None:
         """Show a drawing, unless another was asked for meanwhile."""

@@ -174,6 +174,12 @@ class Drawing:
             self._session.scale,
         )  # fmt: skip
 
+    def failure(self, error: Exception, width: int) -> "Figure":
+        """A message in place of a figure that could not be drawn."""
+        row = self._selected[0]
+        what = f"could not be drawn: {type(error).__name__}: {error}; please report this"
+        return self._said(row.path if row is not None else "", [what], width)
+
     def _said(self, title: str, text: list[str], width: int) -> "Figure":
         from tui.figures.figure import Figure
         from tui.figures.message import message_figure

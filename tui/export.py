@@ -117,6 +117,8 @@ def _tensor(session: Session, row: Row, ordinal: int) -> dict[str, Any]:
     if pairs is not None:
         is_pair = pairs.is_pair(tensor)
         found["status"] = _pair_status(summary) if is_pair else pairs.statuses[pairs.status[tensor]]
+        if is_pair and tensor in session.brought:
+            found["status"] = "delta"
         found["reason"] = pairs.reason_of(tensor)
         found["reference_name"] = pairs.renamed.get(tensor, name) if is_pair else None
     return found | (_metrics(summary, pairs is not None) or {})

@@ -33,16 +33,17 @@ module: the position ids of a BERT outweigh all its weights.
 """
 
 
-def help_text(own: Mapping[str, str]) -> str:
+def help_text(own: Mapping[str, str], planning: bool = False) -> str:
     """The page of help: keys with their names in the settings, then what the screen says.
 
     Args:
         own: keys that the user gave, by name.
+        planning: whether plan mode is on: its keys come first.
     """
     title = "lamella: a checkpoint as a folded tree, and what changed in it"
     close = "esc closes this page"
     names = ["Names of the keys, for [keys] in config.toml", *name_lines(own)]
-    return "\n".join([title, close, "", *key_lines(own), _MARKS, *names])
+    return "\n".join([title, close, "", *key_lines(own, planning), _MARKS, *names])
 
 
 COMMANDS = (

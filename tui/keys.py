@@ -114,6 +114,8 @@ PLAN = _bindings("plan", [
 ])  # fmt: skip
 """Keys of plan mode, wherever the focus is."""
 
+PLAN_KEYS = frozenset({key for binding in PLAN for key in binding.key.split(",")})
+
 APP = [
     Binding("ctrl+c", "quit", "leave", id="app.quit", show=False, priority=True),
     Binding("ctrl+l", "redraw", "draw the whole screen again", id="app.redraw", show=False),
@@ -157,14 +159,15 @@ def shown_keys(keys: str) -> str:
     return " ".join(NAMES.get(key, clean(key)) for key in keys.split(","))
 
 
-def key_lines(own: Mapping[str, str]) -> list[str]:
+def key_lines(own: Mapping[str, str], planning: bool = False) -> list[str]:
     """All keys and what they do, a line each.
 
     Args:
         own: keys that the user gave, by name.
+        planning: whether the keys of plan mode come first.
     """
     lines = []
-    for title, bindings in PLACES:
+    for title, bindings in sorted(PLACES, key=lambda place: place[1] is not PLAN or not planning):
         lines += [title]
         for binding in bindings:
             keys = shown_keys(own.get(str(binding.id), binding.key))

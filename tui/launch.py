@@ -60,6 +60,9 @@ def launch(
         app = make_app(backend, opening, *asked)
         with _terminal_restored():
             app.run()
+        if app.plan.files.rescued:
+            text = f"lamella: the plan is kept: lamella MODEL --plan {app.plan.files.rescued}"
+            print(text, file=sys.stderr)
         if app.return_code:
             sys.exit(app.return_code)
         if isinstance(app.failure, LamellaError):

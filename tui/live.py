@@ -154,11 +154,9 @@ def _is_path(model: object) -> bool:
 
 
 def _module(model: object) -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(model, torch.nn.Module):
-        kind = clean(type(model).__name__, 60)
-        raise TypeError(f"a torch.nn.Module or the path of a checkpoint is needed, not {kind}")
-    return model
+    from inspect_core.opening import required_module
+
+    return required_module(model)
 
 
 def _refusal() -> str:

@@ -1,7 +1,6 @@
 """Plan mode: the plan, its undo, what it does to the model, and the keys that change it."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspect_core.text import clean
@@ -27,10 +26,6 @@ LINE = (
     "screen.help", "screen.quit",
 )  # fmt: skip
 """Bindings on the line of keys in plan mode, in order of their weight."""
-
-
-WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".json")
-"""Endings of a model that is named by a file of its folder."""
 
 
 class PlanControl:
@@ -69,11 +64,20 @@ class PlanControl:
     def plan(self) -> "Plan":
         """The plan; it stays when plan mode is left."""
         if self._plan is None:
+            from inspect_core.plan.bases import base_name
             from inspect_core.plan.plan import Plan
 
             listing = self._app.session.listing
-            self._plan = Plan(base=_base_name(listing) if listing is not None else "")
+            base = base_name(listing.uri, listing.title) if listing is not None else ""
+            self._plan = Plan(base=base)
         return self._plan
+
+    @property
+    def unsaved(self) -> "Plan | None":
+        """The plan, where it has steps that no file has."""
+        plan, saved = self._plan, self.saved
+        kept = plan is None or not plan.steps or (saved is not None and saved.steps == plan.steps)
+        return None if kept else plan
 
     @property
     def usual(self) -> "Place":
@@ -81,7 +85,7 @@ class PlanControl:
         if self._usual is None:
             from inspect_core.plan.plan import Place
 
-            self._usual = Place(rank=8, alpha=16)
+            self._usual = Place()
         return self._usual
 
     @property
@@ -141,7 +145,7 @@ class PlanControl:
         self._own = None
         self._app.say_ready()
         if self.plan.steps:
-            self._app.notify("the plan is kept: p shows it again", timeout=3)
+            self._app.inspector.status.say("plan kept: p")
 
     def model_changed(self) -> None:
         """The model was opened again, or its types came: the plan acts on that."""
@@ -151,9 +155,7 @@ class PlanControl:
 
     def may_leave_app(self) -> bool:
         """Whether the app may end: a plan that was not written is said once."""
-        plan, saved = self._plan, self.saved
-        kept = plan is None or not plan.steps or (saved is not None and saved.steps == plan.steps)
-        if kept or self._leaving:
+        if self.unsaved is None or self._leaving:
             return True
         self._leaving = True
         key = "e writes it" if self.active else "p and then e write it"
@@ -337,6 +339,10 @@ class PlanControl:
         tree_view = app.inspector.tree_view
         if own is None or tree_view.outline is None:
             return
+        if not len(tree.order):
+            # The names are those of the loaded model: no row has values, and all numbers that
+            # were measured are kept in their places for the file's own tree.
+            tree = replace(tree, order=own.tree.order)
         key = tree_view.current_key()
         listing = app.session.listing
         note = listing.note if listing is not None else own.note
@@ -347,14 +353,6 @@ class PlanControl:
         tree_view.lines_changed(key)
         app.detail.replace_row(tree_view.current_row)
         app.show_title()
-
-
-def _base_name(listing: "Listing") -> str:
-    """What PEFT would load the model by: a folder, or `org/name`; else its title."""
-    if not isinstance(listing.uri, str):
-        return listing.title
-    path = Path(listing.uri)
-    return str(path.parent) if path.suffix in WEIGHTS else listing.uri
 
 
 def _is_uniform(row: "Row") -> bool:

@@ -25,12 +25,16 @@ class PlanFiles:
     Args:
         app: its desk and its screens.
         control: has the plan.
+
+    Attributes:
+        rescued: the file in which a plan was kept when the app failed; empty if none was.
     """
 
     def __init__(self, app: "LamellaApp", control: "PlanControl") -> None:
         self._app = app
         self._control = control
         self._writing: Plan | None = None
+        self.rescued = ""
 
     def ask_export(self) -> None:
         """Ask for a file name, and write the plan."""
@@ -68,6 +72,22 @@ class PlanFiles:
         self._writing = self._control.plan
         job = WritePlan(str(path.absolute()), opened, self._writing, self._control.typed)
         self._app.desk.submit("write_plan", job)
+
+    def rescue(self) -> None:
+        """The app fails: keep a plan that was not written in the folder of its state."""
+        plan = self._control.unsaved
+        if plan is None or self.rescued:
+            return
+        from inspect_core.plan.written.files import write_plan
+        from tui.settings import state_folder
+
+        folder = state_folder() / "plans"
+        folder.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while (path := folder / f"unsaved-{number}.toml").exists():
+            number += 1
+        write_plan(path, plan)
+        self.rescued = str(path)
 
     def written(self, path: str) -> None:
         """It is written."""

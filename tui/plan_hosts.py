@@ -71,7 +71,7 @@ def has_planned(module: Module) -> bool:
         return False
     kept: bool | None = module.__dict__.get("_has_planned")
     if kept is None:
-        kept = any(leaf.spec.planned for leaf in module.leaves)
+        kept = any(leaf.spec.planned and leaf.spec.delta for leaf in module.leaves)
         kept = kept or any(has_planned(child) for _, child in module.children)
         module.__dict__["_has_planned"] = kept
     return kept

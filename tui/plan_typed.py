@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from inspect_core.checkpoint.tensor_info import DTYPES
 from inspect_core.errors import UsageError
+from inspect_core.plan.dtypes import dtype_of_field
 from inspect_core.plan.plan import Freeze, Method, Place, Precision
+from inspect_core.plan.written.file_fields import MOST_ALPHA
 from inspect_core.plan.written.spelling import layers_of, pattern_of, spelled_layers
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ def precision_from(weights: str, adapter: str, gradients: str, optimizer: str) -
     Raises:
         UsageError: one of them is no dtype.
     """
-    for dtype in (weights, adapter, gradients, optimizer):
-        if dtype and dtype not in DTYPES:
-            raise UsageError(f"{dtype!r} is no dtype", hint="F32, BF16, F16, ...")
-    return Precision(weights, adapter, gradients, optimizer)
+    given = {
+        "weights": weights, "adapter": adapter, "gradients": gradients, "optimizer": optimizer,
+    }  # fmt: skip
+    return Precision(**{key: dtype_of_field(key, text) for key, text in given.items()})
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -153,6 +154,6 @@ def _number(field: str, text: str) -> float:
         value = float(text.strip())
     except ValueError:
         value = float("nan")
-    if not isfinite(value):
-        raise UsageError("is a number", where=field)
+    if not isfinite(value) or abs(value) > MOST_ALPHA:
+        raise UsageError(f"is a number up to {MOST_ALPHA:g}", where=field)
     return value

@@ -96,7 +96,7 @@ def _headers(view: PlanView, palette: Palette) -> Iterator[list[Part]]:
         what = view.problem or "trying the plan …"
         yield [*plan, (what, "note" if view.problem else "muted")]
         return
-    refused = view.problem or (f"peft would refuse it: {preview.error}" if preview.error else "")
+    refused = view.problem or preview.refusal
     if refused:
         yield [*plan, (f"{palette.glyphs.note} {refused} ", "note")]
         for length in (100, 60, 40):
@@ -108,10 +108,10 @@ def _headers(view: PlanView, palette: Palette) -> Iterator[list[Part]]:
     waiting = [("…", "muted")] if view.waiting else []
     share = fmt.percent(totals.tunable / totals.params) if totals.params else "n/a"
     for words, split, memory in (
-        (_what(view, palette, 4), _split(totals), _memory(totals, 3)),
         (_what(view, palette, 4), _split(totals), _memory(totals, 2)),
         (_what(view, palette, 3), f"({totals.tunable:,})", _memory(totals, 2)),
         (_what(view, palette, 3), "", _memory(totals, 2)),
+        (_what(view, palette, 3), "", _memory(totals, 1)),
         (_what(view, palette, 2), "", _memory(totals, 1)),
         (_what(view, palette, 1), "", _memory(totals, 1)),
         (clean(_what(view, palette, 1), 24), "", _memory(totals, 0)),
@@ -131,44 +131,58 @@ def _what(view: PlanView, palette: Palette, most: int) -> str:
         last = clean(step_words(steps[-1]), 20 * most)
         return last if len(steps) == 1 else f"{len(steps)} steps, {last}"
     at, place = places[-1]
-    words = METHODS[place.method]
+    words = _beside(steps) + METHODS[place.method]
     if place.method != "ia3" and most > 1:
         words += f" r={place.rank}"
     if place.method != "ia3" and most > 2:
         words += f" alpha={place.alpha:g}"
     if most > 1:
-        words += f" on {clean(target_words(place), 10 * most)}"
+        words += f" on {target_words(place, 10 * most)}"
     assert view.preview is not None
     targets = [one for one in view.preview.hits if one.step == at and one.kind == "target"]
     count = sum(one.count for one in targets)
     return f"{words} {palette.glyphs.times}{count:,}"
 
 
-def target_words(place: Place) -> str:
-    """The targets of a placement in short; foreign text."""
+def _beside(steps: Sequence[Freeze | Place]) -> str:
+    """What there is beside placements: `freeze 2 + `."""
+    thaws = [step.thaw for step in steps if isinstance(step, Freeze)]
+    counts = (("freeze", thaws.count(False)), ("thaw", thaws.count(True)))
+    return "".join([f"{word} {count} + " for word, count in counts if count])
+
+
+def target_words(place: Place, room: int) -> str:
+    """The targets of a placement in short, safe to show; names are cut at a comma."""
     if place.target_expression:
-        return place.target_expression
+        return clean(place.target_expression, room)
     if not place.targets:
         return "PEFT's own"
-    return short_paths(place.targets) or ",".join(place.targets)
+    if short := short_paths(place.targets):
+        return clean(short, room)
+    first, *others = [clean(name) for name in place.targets]
+    shown = clean(first, room)
+    for at, name in enumerate(others):
+        more = f" +{len(others) - at}"
+        if len(shown) + len(name) + 1 + (len(more) if at + 1 < len(others) else 0) > room:
+            return shown + more
+        shown += f",{name}"
+    return shown
 
 
 def _split(totals: "PlanTotals") -> str:
-    """`(base 0, delta 73,728 + head 770)`."""
-    delta = totals.delta - totals.saved
+    """`(base 0, adapters 73,728 + head 770)`."""
+    delta = totals.tunable_delta - totals.saved
     head = f" + head {totals.saved:,}" if totals.saved else ""
-    base = max(0, totals.tunable - totals.delta)
-    return f"(base {base:,}, delta {delta:,}{head})"
+    base = totals.tunable_base
+    return f"(base {base:,}, adapters {delta:,}{head})"
 
 
 def _memory(totals: "PlanTotals", most: int) -> str:
     """What training takes, without activations."""
     weights, adam = fmt.size(totals.weight_bytes), fmt.size(totals.optimizer_bytes)
-    if most > 2:
+    if most > 1:
         gradients = fmt.size(totals.gradient_bytes)
         return f"memory {weights} weights + {gradients} gradients + {adam} Adam"
-    if most == 2:
-        return f"memory {weights} weights + {adam} Adam"
     together = totals.weight_bytes + totals.gradient_bytes + totals.optimizer_bytes
     return f"{'memory ' if most else ''}{fmt.size(together)}"
 

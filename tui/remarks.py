@@ -7,9 +7,17 @@ from tui.palette import Palette
 from tui.session import Session
 from tui.side_files import counted
 
+_PLANNED = "planned: it has no values before it is trained"
+_LOADED = (
+    "as transformers loads it: the file has it under another name, or in parts. Leave plan mode "
+    "(p) for the file's own tensors"
+)
+
 
 def without_values(row: Row) -> list[str]:
     """What to say of a row that holds no values of its own."""
+    if _only_planned(row):
+        return [_why_no_values(row)]
     branch = row if isinstance(row, Branch) else row.branch
     above = f"{branch.anchor}." if branch.anchor else ""
     owners = {owner for name, owner in branch.module.tree.tied.items() if name.startswith(above)}
@@ -18,12 +26,30 @@ def without_values(row: Row) -> list[str]:
     return [f"tied: it shares the values of {clean(owner)}" for owner in sorted(owners)[:5]]
 
 
+def _only_planned(row: Row) -> bool:
+    """Whether all that a row has is what a plan would add."""
+    if isinstance(row, Twig):
+        return row.leaf.spec.planned
+    totals = row.module.totals
+    return not totals.tensors and totals.params > 0
+
+
+def _why_no_values(row: Row) -> str:
+    """Of a row without values: whether a plan adds all of it, or the class has it so."""
+    if isinstance(row, Twig):
+        return _PLANNED if row.leaf.spec.delta else _LOADED
+    totals = row.module.totals
+    return _PLANNED if totals.delta == totals.params else _LOADED
+
+
 def refusal(row: Twig) -> list[str]:
     """Why a single tensor cannot be drawn; empty if it can."""
     from inspect_core.checkpoint.tensor_info import DTYPES
 
     spec = row.leaf.spec
     known = DTYPES.get(spec.dtype)
+    if spec.planned:
+        return [_why_no_values(row)]
     if not spec.stored:
         owner = row.branch.module.tree.tied.get(row.anchor, "")
         return [f"tied: it shares the values of {clean(owner)}, which is in the tree"]

@@ -194,6 +194,9 @@ class Session:
                 codes = np.frombuffer(self.pairs.status, np.uint8)[order]
                 pair = self.pairs.statuses.index("pair") if "pair" in self.pairs.statuses else 255
                 paired = codes == pair
+                if self.adapted is not None and self.adapted.makes_changes:
+                    # One change has many factors: what differs in them says nothing of it.
+                    paired[self._ordinals()[np.asarray(self.listing.deltas, np.int64)]] = False
             self._paired = paired
         return paired
 
@@ -216,7 +219,16 @@ class Session:
             return frozenset()
         whole = listing.adapted.whole if listing.adapted is not None else frozenset()
         saved = [at for at, name in enumerate(listing.names) if name in whole] if whole else []
-        return frozenset([at for at in (*listing.deltas, *saved) if not pairs.is_pair(at)])
+        return frozenset([at for at in (*listing.deltas, *saved) if not self.is_compared(at)])
+
+    def is_compared(self, tensor: int) -> bool:
+        """Whether a tensor of the listing has something that it is compared with."""
+        return self.pairs is not None and bool(self._comparable()[self._ordinals()[tensor]])
+
+    @property
+    def compared(self) -> int:
+        """How many tensors of the listing have something that they are compared with."""
+        return int(self._comparable().sum()) if self.pairs is not None else 0
 
     def place(self, row: Row) -> "Place":
         """Where a row's tensors are in the table; kept, because a wide fold has many runs."""
@@ -239,11 +251,13 @@ class Session:
     def done(self) -> frozenset[int]:
         """Indices of the tensors that need no summarising any more."""
         table = self.collected.growing
+        deltas = self.listing.deltas if self.listing is not None and self.pairs is not None else ()
+        left_out = [tensor for tensor in deltas if not self.is_compared(tensor)]
         if table is None:
-            return frozenset()
+            return frozenset(left_out)
         import numpy as np
 
-        return frozenset(np.flatnonzero(table.seen[self._ordinals()]).tolist())
+        return frozenset([*np.flatnonzero(table.seen[self._ordinals()]).tolist(), *left_out])
 
     def nonfinite(self, most: int) -> list[tuple[int, int]]:
         """The first tensors with NaN or infinite values, and how many positions that are."""
@@ -268,8 +282,18 @@ class Session:
         """The merged summary of a row's tensors; None before any of them was compared."""
         if self.table is None:
             return None
-        where = self.place(row)
+        where = self._without_factors(self.place(row))
         return self.table.summary(where) if self.table.seen_in(where) else None
+
+    def _without_factors(self, where: "Place") -> "Place":
+        """A place without adapters' own parameters, if there is anything else in it."""
+        if self.listing is None or not self.listing.deltas:
+            return where
+        import numpy as np
+
+        own = self.deltas(where)
+        mixed = own.any() and not own.all()
+        return np.arange(len(self.listing.names))[where][~own] if mixed else where
 
     def summary_at(self, ordinals: Sequence[int]) -> "Summary | None":
         """The merged summary of some tensors; None before any of them was compared."""

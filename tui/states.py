@@ -52,7 +52,7 @@ def marks_of(spec: LeafSpec) -> list[str]:
     marks = [
         ("buffer", spec.buffer),
         ("frozen", spec.delta and spec.frozen),
-        ("planned", spec.planned),
+        ("planned", spec.planned and spec.delta),
         ("computed", spec.computed),
         ("quantised", spec.quantised),
     ]

@@ -35,7 +35,7 @@ def warnings(session: Session) -> list[str]:
     if pairs is not None and listing is not None:
         found += [f"reference: {clean(warning, 400)}" for warning in pairs.warnings]
         own = session.brought
-        unpaired = len(pairs.status) - pairs.paired - len(own)
+        unpaired = len(pairs.status) - session.compared - len(own)
         first = [at for at in pairs.unpaired(MOST_REASONS + len(own)) if at not in own]
         found += _reasons(listing.names, pairs, first[:MOST_REASONS])
         if unpaired > MOST_REASONS:
@@ -95,7 +95,7 @@ def ready(session: Session, problem: str) -> tuple[str, bool]:
         if not pairs.paired and listing.names:
             parts.append("nothing in common with the reference: is it the right one?")
         total = len(listing.names) - len(session.brought)
-        parts.append(f"{pairs.paired} of {total} tensors compared")
+        parts.append(f"{session.compared} of {total} tensors compared")
     elif listing.adapted is not None and listing.adapted.base is None:
         parts.append("an adapter without its base: press r to name it, or start with --ref BASE")
     elif not session.expects_pairs:

@@ -7,7 +7,7 @@ from inspect_core.adapters.effect.computed import WIDTH, Computed, ComputedSourc
 from inspect_core.adapters.effect.factors import FactorShelf, keep_shelf
 from inspect_core.adapters.finding.gather import Added, Gathered, gather
 from inspect_core.adapters.finding.part_names import SAVED
-from inspect_core.adapters.flags import flags_of, method_of, types_of
+from inspect_core.adapters.flags import flags_of, method_of, types_of, unknown_of
 from inspect_core.adapters.overlay import AdapterSide, Overlay, Target
 from inspect_core.adapters.side import Side
 from inspect_core.checkpoint.adapter_tensors import NEEDS_BASE
@@ -50,7 +50,9 @@ def assembled(uri: Uri, base: Checkpoint | None, sides: Sequence[Side]) -> Check
         AdapterSide(side.name, side.checkpoint, method_of(side, targets), flags_of(side, found))
         for side in sides
     )
-    overlay = Overlay(base, adapters, targets, listed.specs, types_of(targets, adapters))
+    overlay = Overlay(
+        base, adapters, targets, listed.specs, types_of(targets, adapters), unknown_of(found)
+    )
     keep_shelf(overlay, shelf)
     return _checkpoint(uri, base, overlay, listed.tensors, (*listed.shards, source))
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from inspect_core.adapters.finding.as_loaded import changes_nothing
 from inspect_core.adapters.finding.gather import Gathered
 from inspect_core.adapters.finding.part_names import OTHER, SAVED
 from inspect_core.checkpoint.adapter_tensors import LoraFactors, missed_targets
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from inspect_core.adapters.side import Side
 
 _SHOWN = 300
+
+NOT_TOLD = "what the adapter makes of it cannot be told"
 
 
 def method_of(side: "Side", targets: "Sequence[Target]") -> str:
@@ -46,18 +49,30 @@ def _range(name: str, numbers: Sequence[float]) -> str:
 
 def types_of(targets: "Sequence[Target]", adapters: "Sequence[AdapterSide]") -> dict[str, str]:
     """What the row of each module says of its adapters."""
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, Counter[str]] = {}
     for one in targets:
         words = [one.method]
         if one.rank is not None:
             words.append(f"r={one.rank:,}")
         if one.scaling is not None:
-            words.append(f"×{one.scaling:.4g}")
+            words.append(f"scale {one.scaling:.4g}")
         # A bias that goes with a weight says nothing new.
         if one.weight.endswith(".bias") and one.module in found:
             continue
-        found.setdefault(one.module, {})[" ".join(words)] = None
-    return {module: " + ".join(said) for module, said in found.items()}
+        found.setdefault(one.module, Counter())[" ".join(words)] += 1
+    return {
+        module: " + ".join([f"{n} {said}" if n > 1 else said for said, n in counts.items()])
+        for module, counts in found.items()
+    }
+
+
+def unknown_of(found: Gathered) -> dict[str, str]:
+    """Weights that adapters change in a way that is not known here, and why; safe to show."""
+    unknown = {weight: clean(why, _SHOWN) for weight, why in found.unknown.items()}
+    for one in found.targets:
+        if one.note and not changes_nothing(one.note):
+            unknown.setdefault(one.weight, clean(f"{NOT_TOLD}: {one.note}", _SHOWN))
+    return unknown
 
 
 def flags_of(side: "Side", found: Gathered) -> tuple[str, ...]:

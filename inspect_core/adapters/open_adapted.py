@@ -57,7 +57,8 @@ def _refuse(base: Checkpoint | None, sides: list[Side]) -> None:
         raise UsageError("an adapter is no base", where=base.title, hint=hint)
     files: dict[object, str] = {}
     for side in sides:
-        key = side.checkpoint.identity
+        # A link to an adapter is the same one.
+        key = tuple((path.resolve(), stamp) for path, stamp in side.checkpoint.identity)
         if key in files:
             raise UsageError("the same adapter twice", where=side.name)
         files[key] = side.name

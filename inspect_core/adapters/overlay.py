@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from inspect_core.checkpoint.checkpoint import Checkpoint
@@ -34,8 +35,9 @@ class Target:
         module: the changed module, as the base spells it; foreign text.
         weight: full name of the changed tensor, as `Checkpoint.tensors` has it: the base's own
             name where there is a base.
-        method: `LoRA`, `DoRA`, `LoHa`, `LoKr`, `IA3`, `tokens` for single rows of an embedding,
-            or `saved` for a tensor that the adapter brings whole (`modules_to_save`, biases).
+        method: `LoRA`, `DoRA`, `AdaLoRA`, `LoHa`, `LoKr`, `IA3`, `tokens` for single rows
+            of an embedding, or `saved` for a tensor that the adapter brings whole
+            (`modules_to_save`, biases).
         parts: the adapter's tensors by role: `A` and `B` of LoRA, `magnitude` of DoRA, `w1_a`,
             `w1_b`, ... of LoHa and LoKr, `scale` of IA3, `rows` of tokens, `whole`; `bias` of a
             bias that LoRA changes. They are read from `AdapterSide.checkpoint`.
@@ -99,7 +101,9 @@ class Overlay:
         specs: how a tensor of `Checkpoint.tensors` is shown, where that is not how it is read:
             a changed weight reads as F64 and is shown in its own dtype, a delta parameter is
             marked as one, what stays as it is as frozen.
-        types: module path -> what its row says of the adapter, e.g. `LoRA r=8 ×2`: the
+        unknown: names of weights that adapters change and whose values are not known -> why,
+            for people; they read as the base's, and are not to be compared as such.
+        types: module path -> what its row says of the adapter, e.g. `LoRA r=8 scale 2`: the
             scaling last; safe to show.
     """
 
@@ -108,7 +112,15 @@ class Overlay:
     targets: tuple[Target, ...]
     specs: Mapping[str, LeafSpec] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     def targets_of(self, weight: str) -> list[Target]:
         """What changes a tensor."""
-        return [target for target in self.targets if target.weight == weight]
+        return self._by_weight.get(weight, [])
+
+    @cached_property
+    def _by_weight(self) -> dict[str, list[Target]]:
+        found: dict[str, list[Target]] = {}
+        for target in self.targets:
+            found.setdefault(target.weight, []).append(target)
+        return found

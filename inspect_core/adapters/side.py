@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.adapters.finding.part_names import OTHER, SAVED, Part, part_of
+from inspect_core.adapters.folders import refuse_several
 from inspect_core.checkpoint.adapter_config import ADAPTER_CONFIG, AdapterConfig
 from inspect_core.checkpoint.adapter_config_file import read_adapter_config
 from inspect_core.checkpoint.adapter_patterns import resolved
@@ -70,6 +71,7 @@ def open_side(text: str, number: int) -> Side:
         CheckpointError: it cannot be read.
         UsageError: it is no adapter.
     """
+    refuse_several(text)
     checkpoint = open_checkpoint(_weights(text) or text)
     side = Side.of(checkpoint, number)
     if side is None:

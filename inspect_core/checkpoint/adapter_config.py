@@ -44,6 +44,15 @@ class AdapterConfig:
         feedforward_modules: ends of names of the modules whose inputs IA3 scales.
         token_indices: rows of an embedding that are trained alone, by the plain end of the
             module's name; under "" those of any module.
+        init_rank: `init_r` of AdaLoRA, which its scale is divided by whatever was pruned.
+        takes_off: what makes PEFT change the base when it loads the adapter, as the config
+            spells it, e.g. `init_lora_weights pissa`; empty where nothing does.
+        layer_replication: whether PEFT stacks copies of the base's layers first.
+        lora_bias: whether the factor B has a bias.
+        exclude_modules: names, or ends of names, of modules that it leaves out.
+        exclude_expression: given instead of names: a regular expression.
+        layers: numbers of the layers that it is limited to; None for all.
+        layers_pattern: names of the lists of layers that those numbers are of.
     """
 
     type: str | None = None
@@ -66,6 +75,14 @@ class AdapterConfig:
     fan_in_fan_out: bool = False
     feedforward_modules: tuple[str, ...] = ()
     token_indices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    init_rank: int | None = None
+    takes_off: str = ""
+    layer_replication: bool = False
+    lora_bias: bool = False
+    exclude_modules: tuple[str, ...] = ()
+    exclude_expression: str | None = None
+    layers: tuple[int, ...] | None = None
+    layers_pattern: tuple[str, ...] = ()
 
     def rank_of(self, module: str) -> int | None:
         """The rank meant for a module, by its name without the adapter's own prefix.

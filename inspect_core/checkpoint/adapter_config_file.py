@@ -1,7 +1,7 @@
 """Reading an adapter's `adapter_config.json`, and what of it cannot be used.
 
-It is read as plain JSON. None of its regular expressions is run here (`adapter_patterns` runs
-those of ranks and scales, under a limit), its paths and addresses are never followed, and the
+It is read as plain JSON. None of its regular expressions is run here (`adapter_patterns` and
+`adapter_scope` run them under a limit), its paths and addresses are never followed, and the
 Python that it names is never imported.
 """
 
@@ -18,6 +18,7 @@ from inspect_core.checkpoint.adapter_config import (
     is_plain,
 )
 from inspect_core.checkpoint.byte_source import read_whole
+from inspect_core.checkpoint.damage import Remark
 from inspect_core.checkpoint.hub_cache import parse_hub_name
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.strict_json import JsonError, parse_strict_with_floats
@@ -45,6 +46,12 @@ KNOWN_TYPES = frozenset({
 
 LYCORIS = frozenset({"LOHA", "LOKR"})
 """Types whose scale is `alpha / r`, as LoRA's `lora_alpha / r`."""
+
+TAKING_OFF = ("pissa", "corda", "olora", "loftq")
+"""How `init_lora_weights` begins where PEFT takes the first factors off the base, or quantises it.
+
+It does so again whenever it loads the adapter; what it takes off depends on the base's values.
+"""
 
 _SHOWN = 80
 
@@ -86,7 +93,8 @@ class _Reader:
         low_rank = kind == "LORA" or kind in LYCORIS
         ranks, rank_expressions = self._pattern("rank_pattern", kind)
         alphas, alpha_expressions = self._pattern("alpha_pattern", kind)
-        names, expression = self._targets()
+        names, expression = self._targets("target_modules")
+        left_out, left_out_expression = self._targets("exclude_modules")
         self._code()
         return AdapterConfig(
             type=kind,
@@ -105,11 +113,24 @@ class _Reader:
             alpha_expressions=alpha_expressions,
             bias=self._text("bias"),
             use_dora=self._switch("use_dora"),
-            use_rslora=self._switch("use_rslora"),
+            # The other methods have no such field.
+            use_rslora=self._switch("use_rslora") and (kind is None or kind == "LORA"),
             fan_in_fan_out=self._switch("fan_in_fan_out"),
             feedforward_modules=self._names("feedforward_modules") if kind == "IA3" else (),
             token_indices=self._tokens(kind),
+            init_rank=self._init_rank(kind),
+            takes_off=self._takes_off(),
+            layer_replication=bool(self._found.get("layer_replication")),
+            lora_bias=self._switch("lora_bias"),
+            exclude_modules=left_out,
+            exclude_expression=left_out_expression,
+            layers=self._layers(),
+            layers_pattern=self._names("layers_pattern"),
         )
+
+    def _remark(self, text: str) -> None:
+        """What holds for every adapter that was made at home."""
+        self.warnings.append(Remark(f"{ADAPTER_CONFIG}: {text}"))
 
     def _warn(self, text: str) -> None:
         self.warnings.append(f"{ADAPTER_CONFIG}: {text}")
@@ -160,16 +181,42 @@ class _Reader:
         if "://" in value:
             self._warn(f"the base model is a web address ({_shown(value)}): never followed")
         elif parse_hub_name(value) is None:
-            self._warn(f"the base model is a local path ({_shown(value)}): never followed")
+            self._remark(f"the base model is a local path ({_shown(value)}): never followed")
         return value
 
-    def _targets(self) -> tuple[tuple[str, ...], str | None]:
-        value = self._found.get("target_modules")
+    def _targets(self, key: str) -> tuple[tuple[str, ...], str | None]:
+        value = self._found.get(key)
         if not isinstance(value, str):
-            return self._names("target_modules"), None
-        if value != ALL_LINEAR:
-            self._warn(f"target_modules is a regular expression ({_shown(value)}): not run")
-        return (), value
+            return self._names(key), None
+        if value and value != ALL_LINEAR:
+            what = f"{key} is a regular expression ({_shown(value)})"
+            self._warn(f"{what}: run under a limit of time")
+        return (), value or None
+
+    def _init_rank(self, kind: str | None) -> int | None:
+        value = self._found.get("init_r")
+        if _is_rank(value):
+            return value
+        if kind == "ADALORA":
+            self._warn(f"init_r is {_shown(value)}: the scale is not known")
+        return None
+
+    def _takes_off(self) -> str:
+        value = self._found.get("init_lora_weights")
+        if isinstance(value, str) and value.lower().startswith(TAKING_OFF):
+            return f"init_lora_weights {clean(value, _SHOWN)}"
+        return "" if self._found.get("kasa_config") is None else "kasa_config"
+
+    def _layers(self) -> tuple[int, ...] | None:
+        value = self._found.get("layers_to_transform")
+        found = value if isinstance(value, list) else [value]
+        if value is None or not found:
+            return None
+        layers = tuple(one for one in found if type(one) is int)
+        if len(layers) < len(found):
+            self._warn(f"layers_to_transform is {_shown(value)}, which holds more than numbers")
+            return None
+        return layers
 
     def _names(self, key: str) -> tuple[str, ...]:
         value = self._found.get(key)
@@ -226,7 +273,7 @@ class _Reader:
             return
         named = value.values() if isinstance(value, dict) else []
         some = some_names([name for name in named if isinstance(name, str)])
-        self._warn(f"auto_mapping names Python code ({some or _shown(value)}): not imported")
+        self._remark(f"auto_mapping names Python code ({some or _shown(value)}): not imported")
 
     def _text(self, key: str) -> str | None:
         value = self._found.get(key)

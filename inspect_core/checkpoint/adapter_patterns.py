@@ -11,12 +11,16 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from inspect_core.checkpoint.adapter_config import AdapterConfig, is_plain
+from inspect_core.limited_regex import compiled
 
 SECONDS = 1.0
 """Time that all expressions of one adapter may take."""
 
 LONGEST = 1000
 """Characters of the longest expression that is run."""
+
+MOST_EXPRESSIONS = 2000
+"""Expressions of one list that are run; what more of them could settle is not known."""
 
 MOST_COMPARED = 5_000_000
 """Patterns times modules beyond which plain patterns are looked up by their last component."""
@@ -25,7 +29,7 @@ Number = TypeVar("Number", int, float)
 Fits = Callable[[str], bool]
 
 
-class _UnknownError(Exception):
+class UnknownError(Exception):
     """An expression that cannot be run, or that takes too long."""
 
 
@@ -61,7 +65,7 @@ def resolved(config: AdapterConfig, modules: Mapping[str, int | None]) -> Resolv
             adapter's own prefix; foreign. It decides between several patterns that fit a module:
             PEFT stores them in another order than it used them in.
     """
-    clock = _Clock()
+    clock = Clock()
     ranks = _numbers(config.rank_pattern, config.rank, modules, clock)
     alphas = _numbers(config.alpha_pattern, config.alpha, dict.fromkeys(modules), clock)
     known = {one.name: getattr(config, one.name) for one in fields(AdapterConfig)}
@@ -72,7 +76,7 @@ def _numbers(
     patterns: Mapping[str, Number],
     default: Number | None,
     modules: Mapping[str, int | None],
-    clock: "_Clock",
+    clock: "Clock",
 ) -> dict[str, Number | None]:
     """The number of each module; None where it is not known."""
     if not patterns:
@@ -88,16 +92,27 @@ def _numbers(
                     if stored is None or first == stored:
                         break
             found[name] = default if first is None else first
-        except _UnknownError:
+        except UnknownError:
             found[name] = first
     return found
 
 
 def _tests(
-    patterns: Mapping[str, object], modules: int, clock: "_Clock"
+    patterns: Mapping[str, object], modules: int, clock: "Clock"
 ) -> Callable[[str], list[tuple[str, Fits]]]:
     """The patterns that may fit a module, in their order."""
-    made = [(p, _plain(p) if is_plain(p) else _expression(p, clock)) for p in patterns]
+    made: list[tuple[str, Fits]] = []
+    expressions = 0
+    for pattern in patterns:
+        if is_plain(pattern):
+            made.append((pattern, _plain(pattern)))
+        elif expressions < MOST_EXPRESSIONS:
+            expressions += 1
+            made.append((pattern, runnable(rf"(.*\.)?({pattern})$", clock)))
+        else:
+            # One that settles nothing stands for all that follow.
+            made.append((pattern, _refused))
+            break
     if len(made) * modules <= MOST_COMPARED:
         return lambda _: made
     by_last: dict[str, list[int]] = {}
@@ -128,39 +143,50 @@ def _plain(pattern: str) -> Fits:
     return fits
 
 
-def _expression(pattern: str, clock: "_Clock") -> Fits:
-    import regex
+def runnable(pattern: str, clock: "Clock", whole: bool = False) -> Fits:
+    """An expression that is run under a limit of time; compiling it is a part of that.
 
-    def refused(name: str) -> bool:
-        raise _UnknownError
+    Args:
+        pattern: it; foreign.
+        clock: the time that is left.
+        whole: whether it must fit a whole name, and not only its beginning.
 
+    Returns:
+        Whether a name fits; it raises `UnknownError` where that cannot be said.
+    """
     if len(pattern) > LONGEST:
-        return refused
+        return _refused
     try:
-        made = regex.compile(rf"(.*\.)?({pattern})$")
-    except (regex.error, RecursionError, OverflowError, ValueError, MemoryError):
-        return refused
+        with clock:
+            made = compiled(pattern)
+    except (ValueError, UnknownError):
+        return _refused
+    match = made.fullmatch if whole else made.match
 
     def fits(name: str) -> bool:
         with clock:
             try:
-                return made.match(name, timeout=clock.left) is not None
+                return match(name, timeout=clock.left) is not None
             except TimeoutError as error:
-                raise _UnknownError from error
+                raise UnknownError from error
 
     return fits
 
 
-class _Clock:
+def _refused(name: str) -> bool:
+    raise UnknownError
+
+
+class Clock:
     """The time that is left for expressions; a context manager around each run."""
 
     def __init__(self) -> None:
         self.left = SECONDS
         self._since = 0.0
 
-    def __enter__(self) -> "_Clock":
+    def __enter__(self) -> "Clock":
         if self.left <= 0:
-            raise _UnknownError
+            raise UnknownError
         self._since = time.monotonic()
         return self
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inspect_core.checkpoint.adapter_config import ADAPTER_CONFIG, AdapterConfig
 from inspect_core.checkpoint.adapter_config_file import read_adapter_config
-from inspect_core.checkpoint.damage import Doubt
+from inspect_core.checkpoint.damage import Doubt, Remark
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
@@ -100,7 +100,8 @@ def adapter_warnings(
             return []
         what = f"an adapter lies here too ({ADAPTER_CONFIG}): shown are the model's own tensors"
         return [Doubt(what)]
-    config, warnings = read_adapter_config(folder) if folder else (None, [])
+    config, said = read_adapter_config(folder) if folder else (None, [])
+    warnings = [line for line in said if not isinstance(line, Remark)]
     factors = lora_factors(tensors)
     if not config_is_here and _wants_config(tensors, files):
         warnings.append(f"no {ADAPTER_CONFIG} lies here: scale, type and base are not known")

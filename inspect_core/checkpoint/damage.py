@@ -13,6 +13,12 @@ class Damage(str):
     __slots__ = ()
 
 
+class Remark(str):
+    """A line that is good to know and is as it should be mostly; foreign text inside."""
+
+    __slots__ = ()
+
+
 class Doubt(str):
     """A warning that what is shown may not be what a program loads; foreign text inside."""
 

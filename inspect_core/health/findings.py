@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from inspect_core.checkpoint import Checkpoint, TensorInfo
+from inspect_core.checkpoint.adapter_config_file import read_adapter_config
 from inspect_core.checkpoint.adapter_tensors import lora_factors, missed_targets
+from inspect_core.checkpoint.damage import Remark
 from inspect_core.checkpoint.locate import some_names
 from inspect_core.health.identity import ADAPTER, NOTHING, Identity
 from inspect_core.health.layouts import LAYOUTS
@@ -55,6 +57,7 @@ def findings_of(checkpoint: Checkpoint, identity: Identity, seen: Seen) -> tuple
     found = [
         *_from_opening(checkpoint),
         *_from_values(checkpoint.tensors, seen),
+        *_from_config(checkpoint, identity),
         *_about_adapter(checkpoint.tensors, identity, untrained),
         *_constants({name: values for name, values in seen.items() if name not in said}),
         *_about_the_whole(checkpoint, identity),
@@ -68,6 +71,15 @@ def _from_opening(checkpoint: Checkpoint) -> Iterator[Finding]:
     for warning in checkpoint.warnings:
         if warning not in checkpoint.damage:
             yield Finding(WARNING, "opening", (), warning)
+
+
+def _from_config(checkpoint: Checkpoint, identity: Identity) -> Iterator[Finding]:
+    """What an adapter's config says and nobody has to be warned of."""
+    if identity.kind != ADAPTER or checkpoint.folder is None:
+        return
+    for line in read_adapter_config(checkpoint.folder)[1]:
+        if isinstance(line, Remark):
+            yield Finding(NOTE, "opening", (), line)
 
 
 def _from_values(tensors: Mapping[str, TensorInfo], seen: Seen) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from inspect_core.structure.from_modules import list_model, walk_modules
+from inspect_core.structure.module_tables import child_of, children_of, own_tensors
 from inspect_core.structure.tuners import NAMES_OF_PARTS, is_of_peft, own, parts_of
 from inspect_core.text import clean
 
@@ -51,6 +52,8 @@ class AdapterStatus:
         irregular: names of the fields about which its modules do not agree.
         ranks: its ranks, the smallest first; none where the method has none.
         parameters: elements of its parameters.
+        alphas: its alphas, the smallest first; none where the method has none.
+        scalings: what its changes are multiplied with, the smallest first.
     """
 
     name: str
@@ -63,6 +66,8 @@ class AdapterStatus:
     irregular: tuple[str, ...] = ()
     ranks: tuple[int, ...] = ()
     parameters: int = 0
+    alphas: tuple[float, ...] = ()
+    scalings: tuple[float, ...] = ()
 
 
 @dataclass
@@ -76,6 +81,8 @@ class _Found:
     methods: dict[str, None] = field(default_factory=dict)
     ranks: set[int] = field(default_factory=set)
     parameters: dict[int, int] = field(default_factory=dict)
+    alphas: set[float] = field(default_factory=set)
+    scalings: set[float] = field(default_factory=set)
 
 
 def statuses(
@@ -126,23 +133,43 @@ def merged_adapters(module: torch.nn.Module) -> list[str]:
 
 
 def told(status: AdapterStatus) -> str:
-    """`adapter default: LoRA r=8 on 12 modules, active, tunable`, safe to show."""
+    """`adapter default: active, tunable, LoRA r=8 alpha=16 scaling=2 on 12 modules`.
+
+    Safe to show. Its state stands first: a line may be cut.
+    """
+    return f"adapter {clean(status.name, 40)}: {', '.join((*states(status), method_of(status)))}"
+
+
+def method_of(status: AdapterStatus) -> str:
+    """`LoRA r=8 alpha=16 scaling=2 on 12 modules`, safe to show."""
     method = status.method
-    if len(status.ranks) == 1:
-        method += f" r={status.ranks[0]}"
-    elif status.ranks:
-        method += f" r={status.ranks[0]}-{status.ranks[-1]}"
+    numbers = (("r", status.ranks), ("alpha", status.alphas), ("scaling", status.scalings))
+    for name, values in numbers:
+        if len(values) == 1:
+            method += f" {name}={values[0]:.4g}"
+        elif values:
+            method += f" {name}={values[0]:.4g}-{values[-1]:.4g}"
     if status.modules:
         method += f" on {status.modules} module{'s' if status.modules > 1 else ''}"
-    states = {
+    return method
+
+
+def states(status: AdapterStatus) -> list[str]:
+    """`active`, `tunable`: what PEFT would say of an adapter.
+
+    What is switched off is not called active, though PEFT goes on doing so.
+    """
+    words = {
         "active": ("inactive", "active"), "merged": ("", "merged"),
         "trainable": ("frozen", "tunable"), "enabled": ("switched off", ""),
     }  # fmt: skip
-    words = [method]
-    for name, (no, yes) in states.items():
+    if status.enabled is False and status.active:
+        del words["active"]
+    found = []
+    for name, (no, yes) in words.items():
         value = getattr(status, name)
-        words.append(f"{name} only in part" if value is None else yes if value else no)
-    return f"adapter {clean(status.name, 40)}: {', '.join(filter(None, words))}"
+        found.append(f"{name} only in part" if value is None else yes if value else no)
+    return [word for word in found if word]
 
 
 def irregularities(found: tuple[AdapterStatus, ...]) -> Iterator[str]:
@@ -178,6 +205,18 @@ def _look(module: torch.nn.Module, name: str, found: _Found) -> None:
     rank = ranks.get(name) if isinstance(ranks, Mapping) else None
     if isinstance(rank, int) and not isinstance(rank, bool):
         found.ranks.add(rank)
+    alphas = (_number(module, "lora_alpha", name), _number(module, "alpha", name))
+    found.alphas |= {alpha for alpha in alphas if alpha is not None}
+    scaling = _number(module, "scaling", name)
+    found.scalings |= {scaling} if scaling is not None else set()
+
+
+def _number(module: torch.nn.Module, table: str, name: str) -> float | None:
+    """What a wrapper has for an adapter in one of its tables of numbers."""
+    values = own(module, table)
+    value = values.get(name) if isinstance(values, Mapping) else None
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known and value is not None else None
 
 
 def _status(
@@ -203,26 +242,27 @@ def _status(
         name, method, found.modules, **said, irregular=irregular,
         ranks=tuple(sorted(found.ranks)) if ranked else (),
         parameters=sum(found.parameters.values()),
+        alphas=tuple(sorted(found.alphas)) if ranked else (),
+        scalings=tuple(sorted(found.scalings)) if ranked else (),
     )  # fmt: skip
 
 
 def _prompts(model: torch.nn.Module, configs: Mapping[str, str]) -> Iterator[AdapterStatus]:
     """Virtual prompts: adapters that no layer holds."""
-    table = model._modules.get("prompt_encoder")
-    if table is None or not is_of_peft(model):
+    encoders = child_of(model, "prompt_encoder")
+    if encoders is None or not is_of_peft(model):
         return
     chosen = own(model, "active_adapter") or own(model, "_active_adapter")
-    for name, module in list(table._modules.items()):
-        if module is not None:
-            tensors = list(_parameters(module))
-            trained = {parameter.requires_grad for parameter in tensors}
-            method = METHODS.get(configs.get(name, ""), "prompt")
-            yield AdapterStatus(
-                name, method, 0, name == chosen, False,
-                any(trained) if len(trained) < 2 else None,
-                irregular=("trainable",) if len(trained) > 1 else (),
-                parameters=sum(parameter.numel() for parameter in tensors),
-            )  # fmt: skip
+    for name, module in children_of(encoders):
+        tensors = list(_parameters(module))
+        trained = {parameter.requires_grad for parameter in tensors}
+        method = METHODS.get(configs.get(name, ""), "prompt")
+        yield AdapterStatus(
+            name, method, 0, name == chosen, False,
+            any(trained) if len(trained) < 2 else None,
+            irregular=("trainable",) if len(trained) > 1 else (),
+            parameters=sum(parameter.numel() for parameter in tensors),
+        )  # fmt: skip
 
 
 def _configs(model: torch.nn.Module) -> dict[str, str]:
@@ -236,7 +276,7 @@ def _configs(model: torch.nn.Module) -> dict[str, str]:
                 kind = own(config, "peft_type")
                 word = str(getattr(kind, "value", kind))
                 types.setdefault(str(name), word)
-        inner = inner._modules.get("base_model") if inner is not None else None
+        inner = child_of(inner, "base_model") if inner is not None else None
     return types
 
 
@@ -261,4 +301,4 @@ def _parameters(entry: torch.nn.Module | torch.Tensor) -> Iterator[torch.Tensor]
         yield entry
         return
     for _, module, _ in walk_modules(entry):
-        yield from (one for one in list(module._parameters.values()) if one is not None)
+        yield from (tensor for _, tensor, is_buffer in own_tensors(module) if not is_buffer)

@@ -8,7 +8,8 @@ import torch
 
 from inspect_core.checkpoint.byte_source import Stamp
 from inspect_core.errors import CheckpointError, FilesChanged
-from inspect_core.live.tensors import LiveTensors
+from inspect_core.live.tensors import LiveTensors, numel_of
+from inspect_core.structure.module_tables import said_by_torch
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -77,13 +78,14 @@ class LiveBytes:
         if info.unread:
             raise CheckpointError(info.unread, where=info.name)
         tensor = self._tensors.tensor(index)
-        width = 0 if tensor is None else tensor.element_size()
-        if tensor is None or tensor.numel() * width != info.stop - info.start:
+        width = 0 if tensor is None else said_by_torch(tensor, "element_size")()
+        if tensor is None or numel_of(tensor) * width != info.stop - info.start:
             raise FilesChanged(
                 "this tensor is gone, or has another shape", where=info.name, hint=RELOAD
             )
         try:
-            plain = tensor.detach()
+            with torch._C.DisableTorchFunctionSubclass():  # of a subclass: as a plain tensor
+                plain = said_by_torch(tensor, "detach")()
             start, stop = first // width, -(-(first + len(out)) // width)
             if (start * width, stop * width) == (first, first + len(out)):
                 _copy(plain, start, stop, torch.frombuffer(out, dtype=torch.uint8))
@@ -120,4 +122,5 @@ def _as_bytes(flat: torch.Tensor) -> torch.Tensor:
     # A single value of a slice keeps the slice's step, which a view as bytes does not take.
     if flat.stride(0) != 1:
         flat = flat.new_empty(flat.numel()).copy_(flat)
+    flat = flat.resolve_conj().resolve_neg()
     return flat.view(torch.uint8)

@@ -20,7 +20,7 @@ NOT_WORKED_OUT = "what it changes is not worked out from a live model"
 _BEFORE = {"modules_to_save": "original_module", "ln_tuning_layers": "base_layer"}
 """Where a wrapper keeps what was there before, by where it keeps what takes its place."""
 
-_REVERSIBLE = frozenset({"LoRA", "LoHa", "LoKr"})
+_REVERSIBLE = frozenset({"LoRA", "AdaLoRA", "LoHa", "LoKr"})
 """Methods that add to a weight: what was merged can be taken out again."""
 
 
@@ -129,7 +129,8 @@ class _Layer:
         for method, parts in groups.items():
             bias = parts.pop("B_bias", None)
             embedding = any("embedding" in info.name for info in parts.values())
-            group = Group(number, self.path, method, parts, embedding)
+            turned = own(self.module, "fan_in_fan_out") is True
+            group = Group(number, self.path, method, parts, embedding, turned)
             made = self._scaled(target_of(
                 group, self._config(adapter), self.path, weight, base, alone=False
             ), adapter)  # fmt: skip

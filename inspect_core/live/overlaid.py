@@ -10,8 +10,9 @@ from inspect_core.adapters.finding.part_names import SAVED
 from inspect_core.adapters.overlay import AdapterSide, Overlay, Target
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
-from inspect_core.live.adapter_status import AdapterStatus, told
+from inspect_core.live.adapter_status import AdapterStatus, method_of, states
 from inspect_core.live.effects import Effects
+from inspect_core.structure.tree import LeafSpec
 from inspect_core.text import clean
 
 COMPUTED = "F64"
@@ -35,7 +36,7 @@ def with_effects(
     by_name = {status.name: status for status in statuses}
     sides = tuple(_side(plain, name, by_name.get(name)) for name in found.adapters)
     targets = tuple(found.added)
-    overlay = Overlay(plain, sides, targets)
+    overlay = Overlay(plain, sides, targets, _specs(plain, computed))
     shelf = FactorShelf([side.checkpoint for side in sides])
     keep_shelf(overlay, shelf)
     source = ComputedSource(computed, shelf, "computed with adapters")
@@ -87,13 +88,22 @@ def _changed(
     return tensors, computed
 
 
+def _specs(plain: Checkpoint, computed: Sequence[Computed]) -> dict[str, LeafSpec]:
+    """How the changed weights are shown: as they lie in memory."""
+    made = {one.under[1].name for one in computed if one.under is not None}
+    if plain.structure is None:
+        return {}
+    names, specs, _ = plain.structure
+    return {name: spec for name, spec in zip(names, specs, strict=True) if name in made}
+
+
 def _side(plain: Checkpoint, name: str, status: AdapterStatus | None) -> AdapterSide:
     parts = {
         key: info
         for key, info in plain.tensors.items()
         if f".{name}." in key or key.endswith(f".{name}")
     }
-    method = told(status).partition(": ")[2] if status is not None else ""
+    method = ", ".join((method_of(status), *states(status))) if status is not None else ""
     return AdapterSide(clean(name, 40), replace(plain, tensors=parts, structure=None), method)
 
 

@@ -120,9 +120,11 @@ def _look_up(uri: Live) -> "tuple[torch.nn.Module, View]":
 
 
 def _title(model: "torch.nn.Module") -> str:
+    from inspect_core.structure.module_tables import child_of  # imports torch
+
     inner = model
     while type(inner).__module__.partition(".")[0] == "peft" and (
-        below := inner._modules.get("base_model") or inner._modules.get("model")
+        below := child_of(inner, "base_model") or child_of(inner, "model")
     ):
         inner = below
     name, base = type(model).__name__, type(inner).__name__

@@ -8,6 +8,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from inspect_core.checkpoint.byte_source import Stamp
+from inspect_core.structure.module_tables import said_by_torch, table
 
 if TYPE_CHECKING:
     from inspect_core.structure.from_modules import Slot
@@ -44,7 +45,7 @@ class LiveTensors:
         module = place()
         if module is None:
             return None
-        found = (module._buffers if is_buffer else module._parameters).get(leaf)
+        found = table(module, "_buffers" if is_buffer else "_parameters").get(leaf)
         return found if isinstance(found, torch.Tensor) else None
 
     def stamp_now(self) -> Stamp:
@@ -57,15 +58,27 @@ class LiveTensors:
         with torch._C.DisableTorchFunctionSubclass():
             for index in range(len(self._places)):
                 tensor = self.tensor(index)
-                objects.append((_address(tensor), tensor is not None and tensor.requires_grad))
+                objects.append((_address(tensor), _trained(tensor)))
                 versions.append(_version(tensor))
-                total += tensor.numel() if tensor is not None and not is_lazy(tensor) else 0
+                total += numel_of(tensor) if tensor is not None and not is_lazy(tensor) else 0
         return Stamp(total, hash(tuple(versions)) & _MASK, 0, hash(tuple(objects)) & _MASK)
+
+
+def numel_of(tensor: torch.Tensor) -> int:
+    """Number of elements; 0 of a tensor that says nothing of that."""
+    try:
+        return int(said_by_torch(tensor, "numel")())
+    except Exception:  # a subclass may run code of its own even here
+        return 0
+
+
+def _trained(tensor: torch.Tensor | None) -> bool:
+    return tensor is not None and bool(said_by_torch(tensor, "requires_grad"))
 
 
 def _version(tensor: torch.Tensor | None) -> int:
     try:
-        return tensor._version if tensor is not None else -1
+        return said_by_torch(tensor, "_version") if tensor is not None else -1
     except (RuntimeError, NotImplementedError, AttributeError):  # of inference: it has none
         return 0
 
@@ -73,6 +86,6 @@ def _version(tensor: torch.Tensor | None) -> int:
 def _address(tensor: torch.Tensor | None) -> int:
     """Where the values are; of a tensor that says nothing of that, nothing."""
     try:
-        return tensor.data_ptr() if tensor is not None else -1
+        return said_by_torch(tensor, "data_ptr")() if tensor is not None else -1
     except (RuntimeError, NotImplementedError, AttributeError, ValueError):
         return 0

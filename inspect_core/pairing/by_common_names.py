@@ -3,6 +3,7 @@
 GPT-2's `h.0.mlp.c_fc` and OPT's `layers.0.fc1` are both `decoder.block.0.ff.w1`. Such weights
 are seldom meant to be compared, so this is the last rule, and only on request. What no table
 knows has no place, and shapes must be equal: there are no first rows of another vocabulary.
+Of two models that have only an encoder's blocks and only a decoder's, these have one place.
 """
 
 from collections.abc import Mapping
@@ -41,13 +42,22 @@ def pair_common_names(
     """
     if facts.gguf != other.gguf:
         return {}, {}, {}  # llama.cpp's own names say more: it turns rows round
+    names = [_known(side) for side in (facts, other)]
+    across = _only_blocks(names[0]) | _only_blocks(names[1]) == {"encoder", "decoder"}
+    if across:
+        names = [{own: _as_decoder(common) for own, common in side.items()} for side in names]
     found, why, lost = pair_readings(
-        _in_common(ours, facts, other), _in_common(theirs, other, facts), (facts, other)
+        _in_common(ours, names[0], facts, other),
+        _in_common(theirs, names[1], other, facts),
+        (facts, other),
     )
     pairs: dict[str, tuple[Match, str]] = {}
     for name, (match, _) in found.items():
         if match.status != "shape_mismatch":
-            pairs[name] = replace(match, reason=_reason(match)), RULE
+            told = _reason(match)
+            if across and _as_decoder(names[0][name]).startswith("decoder.block."):
+                told = f"{told}, of an encoder and of a decoder"
+            pairs[name] = replace(match, reason=told), RULE
             continue
         assert match.reference is not None
         partner = match.reference.name
@@ -64,13 +74,28 @@ def _reason(match: Match) -> str:
     return f"{REASON}: {more}" if more else REASON
 
 
-def _in_common(tensors: Mapping[str, TensorInfo], facts: Facts, other: Facts) -> list[Reading]:
+def _known(facts: Facts) -> dict[str, str]:
+    """The common name of each tensor that a table knows."""
+    found = common_names(list(facts.tensors), facts.config).items()
+    return {name: common for name, (common, own) in found.items() if not own}
+
+
+def _only_blocks(names: Mapping[str, str]) -> set[str]:
+    """Of a model with blocks of one kind which these are; else of both, so that they differ."""
+    kinds = {common.partition(".block.")[0] for common in names.values() if ".block." in common}
+    return kinds if len(kinds) == 1 else {*kinds, "several"}
+
+
+def _as_decoder(common: str) -> str:
+    """The place in a decoder: who has the blocks of one kind only has them in its place."""
+    inside = common.removeprefix("encoder.")
+    return f"decoder.{inside}" if inside != common else common
+
+
+def _in_common(
+    tensors: Mapping[str, TensorInfo], known: Mapping[str, str], facts: Facts, other: Facts
+) -> list[Reading]:
     """Readings of the tensors that a table knows, their parts under common names."""
-    known = {
-        name: common
-        for name, (common, own) in common_names(list(facts.tensors), facts.config).items().items()
-        if not own and name in tensors
-    }
     some = {name: info for name, info in tensors.items() if name in known}
     return [_renamed(read, known[read.info.name]) for read in readings(some, facts, other)]
 

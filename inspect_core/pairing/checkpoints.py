@@ -14,6 +14,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from inspect_core.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -32,6 +33,8 @@ def pair_checkpoints(
 ) -> Pairing:
     """Pair the tensors of two checkpoints; nearly linear in the number of names.
 
+    Weights that an adapter changes in a way that is not known have a partner and no pair.
+
     Args:
         model: the model.
         reference: what it is compared with.
@@ -40,6 +43,28 @@ def pair_checkpoints(
     Raises:
         UsageError: no rule of the map fits any name of the model.
     """
+    found = _paired(model, reference, layer_map)
+    ours, theirs = (
+        side.overlay.unknown if side.overlay is not None else {} for side in (model, reference)
+    )
+    if not ours and not theirs:
+        return found
+    return replace(found, matches=tuple([_told(one, ours, theirs) for one in found.matches]))
+
+
+def _told(match: Match, ours: Mapping[str, str], theirs: Mapping[str, str]) -> Match:
+    """A match, but none of values that are not known."""
+    if match.status != "pair" or match.model is None or match.reference is None:
+        return match
+    why = ours.get(match.model.name, "")
+    for name in match.partners or (match.reference.name,):
+        why = why or theirs.get(name, "")
+    if not why:
+        return match
+    return replace(match, status="unsupported", reason=why, sides=None, unlike=True)
+
+
+def _paired(model: Checkpoint, reference: Checkpoint, layer_map: LayerMap | None = None) -> Pairing:
     board = _Board(model.tensors, reference.tensors)
     facts = Facts.of(model), Facts.of(reference)
     if layer_map is not None and layer_map.rules:

@@ -4,9 +4,7 @@ A pattern reaches what fits it and everything below: the end-match of `attention
 parameters of every module of that name, `layer.0` those of every module whose path ends so.
 """
 
-import re
 import time
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,20 +81,17 @@ def expression(text: str, inner: str = "") -> "regex.Pattern[str]":
         inner: what the user typed, for the message; `text` where it is empty.
 
     Raises:
-        UsageError: it is none, or too long.
+        UsageError: it is none, too long, or `re` and what runs it here would read it in two ways.
     """
     shown = clean(inner or text, 60)
     if len(text) > LONGEST:
         raise UsageError(f"an expression of {len(text):,} characters is too long", where=shown)
-    import regex
+    from inspect_core.limited_regex import compiled
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            re.compile(text)  # what peft uses, and stricter
-            return regex.compile(text)
-    except (re.error, regex.error, RecursionError, OverflowError, ValueError) as error:
-        raise UsageError(f"not a regular expression: {error}", where=shown) from None
+        return compiled(text)
+    except ValueError as error:
+        raise UsageError(clean(str(error)), where=shown) from None
 
 
 class Matcher:
@@ -183,7 +178,12 @@ def reaching(matcher: Matcher, above: tuple[int, ...], path: str, tail: str) -> 
         tail: what its name has after that, dots allowed.
     """
     own: list[int] = []
-    for part in tail.split("."):
-        path = f"{path}.{part}" if path else part
-        own += [at for at in matcher.which(path) if at not in above]
+    before = f"{path}." if path else ""
+    at = tail.find(".", 1)  # a name that begins with a dot is in no module
+    while True:
+        inside = before + (tail if at < 0 else tail[:at])
+        own += [one for one in matcher.which(inside) if one not in above]
+        if at < 0:
+            break
+        at = tail.find(".", at + 1)
     return (*above, *dict.fromkeys(own)) if own else above

@@ -1,8 +1,9 @@
 """A plan done to a live model: what the preview shows, and nothing else, is then trained."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Place, Plan
@@ -47,11 +48,12 @@ def apply_plan(
 
     if not isinstance(plan, Plan):
         plan = read_plan(plan)
+    _require_values(model)
     names, specs, facts = model_listing(model)
     config = _config_of(model)
     shown = preview(names, specs, facts, plan, config)
     if shown.error:
-        raise UsageError(f"PEFT would refuse this plan: {shown.error}")
+        raise UsageError(shown.refusal)
     if not allow_unmatched:
         _require_hits([hit.entry for hit in unmatched_entries(plan, shown.hits)])
     wanted = trainable_names(names, specs, facts, plan, config)
@@ -92,13 +94,35 @@ def _require_hits(unmatched: list[str]) -> None:
 
 
 def _config_of(model: "torch.nn.Module") -> Mapping[str, object] | None:
-    """The config that PEFT asks for the model's type."""
-    config = getattr(model, "config", None)
-    if isinstance(config, dict):
-        return config
-    to_dict = getattr(config, "to_dict", None)
-    found = to_dict() if callable(to_dict) else None
+    """The config that PEFT asks for the model's type; of what is no config nothing is called."""
+    try:
+        config = getattr(model, "config", None)
+        if isinstance(config, dict):
+            return config
+        found = config.to_dict() if _is_config(config) else None
+    except Exception as error:  # a stranger's property may raise anything
+        what = f"{type(error).__name__}: {clean(str(error), 200)}"
+        raise UsageError(f"the model's config cannot be read: {what}") from None
     return found if isinstance(found, dict) else None
+
+
+def _is_config(config: object) -> TypeGuard[Any]:
+    """Whether it is a config of transformers, which is imported already where one is there."""
+    module = sys.modules.get("transformers.configuration_utils")
+    kinds = (getattr(module, name, None) for name in ("PretrainedConfig", "PreTrainedConfig"))
+    return any(isinstance(kind, type) and isinstance(config, kind) for kind in kinds)
+
+
+def _require_values(model: "torch.nn.Module") -> None:
+    """A parameter that waits for its first input has no shape to plan on."""
+    from torch.nn.parameter import is_lazy
+
+    for name, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise UsageError(
+                "waits for its first input and has no shape yet", where=name,
+                hint="run the model once before",
+            )  # fmt: skip
 
 
 def _adapted(model: "torch.nn.Module", place: Place) -> "torch.nn.Module":
@@ -132,11 +156,8 @@ def _train_only(model: "torch.nn.Module", wanted: Mapping[str, tuple[int, ...]])
             f"PEFT did not make what the plan shows: {named}",
             hint="its version may place adapters otherwise than 0.21 does",
         )
+    for name in wanted:
+        if not (there[name].is_floating_point() or there[name].is_complex()):
+            raise UsageError("holds no floats, and cannot be trained", where=name)
     for name, parameter in there.items():
-        train = name in wanted
-        if parameter.requires_grad == train:
-            continue
-        try:
-            parameter.requires_grad_(train)
-        except RuntimeError:
-            raise UsageError("holds no floats, and cannot be trained", where=name) from None
+        parameter.requires_grad_(name in wanted)

@@ -1,17 +1,14 @@
 """How often each entry of a step hits, layer by layer, and what it may have meant."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from inspect_core.plan.hints import Hints
 from inspect_core.plan.outline import NOWHERE, Outline
 from inspect_core.plan.preview import EntryKind, Hits
 
 MOST_SUGGESTIONS = 20
 """Entries of a plan that a name is suggested for: looking for one takes milliseconds."""
-
-_MOST_WORDS = 2_000
-_LONGEST_WORD = 60
 
 
 class Counts:
@@ -73,46 +70,22 @@ def hits_of(counts: Counts, step: int, texts: Sequence[str], kind: EntryKind) ->
         )  # fmt: skip
 
 
-def with_suggestions(outline: Outline, hits: Sequence[Hits]) -> list[Hits]:
-    """The hits, with a name that may have been meant where an entry hits nothing."""
-    suggest = _Suggestions(outline)
-    found = []
-    for entry in hits:
-        missed = not entry.count and not entry.refused
-        meant = suggest(entry.entry) if missed else ""
-        found.append(replace(entry, suggestion=meant) if meant else entry)
-    return found
-
-
-class _Suggestions:
-    """Names that somebody may have meant; for a few entries only.
+def with_suggestions(
+    outline: Outline, hits: Sequence[Hits], hosts: Callable[[], Iterable[str]]
+) -> list[Hits]:
+    """The hits, with a name that may have been meant where an entry hits nothing.
 
     Args:
         outline: the listing.
+        hits: of all entries.
+        hosts: gives the paths of modules that an adapter can be put on.
     """
-
-    def __init__(self, outline: Outline) -> None:
-        self._outline = outline
-        self._left = MOST_SUGGESTIONS
-        self._words: list[str] = []
-
-    def __call__(self, entry: str) -> str:
-        """The name of a module that looks most like the end of an entry; empty without one."""
-        word = entry.rpartition(".")[2]
-        if not word or len(word) > _LONGEST_WORD or not self._left:
-            return ""
-        self._left -= 1
-        if not self._words:
-            self._words = self._collect()
-        close = difflib.get_close_matches(word, self._words, 1)
-        return close[0] if close and close[0] != entry else ""
-
-    def _collect(self) -> list[str]:
-        words: dict[str, None] = {}
-        for path in self._outline.paths:
-            word = path.rpartition(".")[2]
-            if word and not word.isdecimal() and len(word) <= _LONGEST_WORD:
-                words[word] = None
-                if len(words) >= _MOST_WORDS:
-                    break
-        return list(words)
+    suggest, left = Hints(outline, hosts), MOST_SUGGESTIONS
+    found = []
+    for entry in hits:
+        meant = ""
+        if left and not entry.count and not entry.refused:
+            left -= 1
+            meant = suggest(entry.entry, listed=entry.kind == "target")
+        found.append(replace(entry, suggestion=meant) if meant else entry)
+    return found

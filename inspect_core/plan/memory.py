@@ -1,13 +1,13 @@
 """What a planned model weighs: weights, gradients, and the two states of Adam."""
 
+from dataclasses import asdict
 from math import prod
 
 from inspect_core.checkpoint.tensor_info import DTYPES
-from inspect_core.errors import UsageError
+from inspect_core.plan.dtypes import dtype_of_field
 from inspect_core.plan.plan import Precision
 from inspect_core.plan.preview import PlanTotals
 from inspect_core.plan.working import Work
-from inspect_core.text import clean
 
 
 def totals_of(work: Work, precision: Precision) -> PlanTotals:
@@ -19,13 +19,14 @@ def totals_of(work: Work, precision: Precision) -> PlanTotals:
     Raises:
         UsageError: a dtype of the precision is not known.
     """
-    for name in (precision.weights, precision.adapter, precision.gradients, precision.optimizer):
-        _check(name)
+    given = asdict(precision)
+    precision = Precision(**{key: dtype_of_field(key, text) for key, text in given.items()})
     outline = work.outline
-    params = tunable = delta = saved = weights = gradients = 0
+    params = tunable = delta = saved = trained = weights = gradients = states = 0
     frozen, owner = work.frozen, outline.owner
     for tensor, (spec, numel) in enumerate(zip(outline.specs, outline.numel, strict=True)):
-        if owner[tensor] != tensor or not spec.stored or not outline.parameter[tensor]:
+        there = spec.stored or spec.planned  # a class's listing has its place in no file
+        if owner[tensor] != tensor or not there or not outline.parameter[tensor]:
             continue
         dtype = precision.weights or spec.dtype
         params += numel
@@ -34,7 +35,9 @@ def totals_of(work: Work, precision: Precision) -> PlanTotals:
             delta += numel
         if not frozen[tensor]:
             tunable += numel
+            trained += numel if spec.delta else 0
             gradients += _nbytes(precision.gradients or dtype, numel)
+            states += 2 * _nbytes(precision.optimizer or dtype, numel)
     for addition in work.additions:
         numel = prod(addition.made.shape)
         dtype = work.dtype_of(addition, precision)
@@ -44,17 +47,13 @@ def totals_of(work: Work, precision: Precision) -> PlanTotals:
         if addition.frozen:
             continue
         tunable += numel
+        trained += numel
         saved += numel if addition.is_copy else 0
         gradients += _nbytes(precision.gradients or dtype, numel)
-    states = 2 * _nbytes(precision.optimizer, tunable)
-    return PlanTotals(params, tunable, params - tunable, delta, saved, weights, gradients, states)
-
-
-def _check(name: str) -> None:
-    if name and name not in DTYPES:
-        raise UsageError(
-            f"no dtype '{clean(name, 40)}'", hint="give one as checkpoints name it: F32, BF16, F16"
-        )
+        states += 2 * _nbytes(precision.optimizer or dtype, numel)
+    return PlanTotals(
+        params, tunable, params - tunable, delta, saved, weights, gradients, states, trained
+    )
 
 
 def _nbytes(dtype: str, numel: int) -> int:

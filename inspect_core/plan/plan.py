@@ -68,13 +68,14 @@ class Place:
         fan_in_fan_out: whether weights are stored `(in, out)`.
         bias: `none`, `all` or `lora_only`.
         task: `task_type`, e.g. `CAUSAL_LM`; empty for none.
+        dropout: `lora_dropout`, from 0 to less than 1.
     """
 
     method: Method = "lora"
     targets: tuple[str, ...] = ()
     target_expression: str = ""
     rank: int = 8
-    alpha: float = 8
+    alpha: float = 16
     rslora: bool = False
     layers: tuple[int, ...] | None = None
     layers_pattern: tuple[str, ...] = ()
@@ -86,6 +87,7 @@ class Place:
     fan_in_fan_out: bool = False
     bias: Literal["none", "all", "lora_only"] = "none"
     task: str = ""
+    dropout: float = 0.0
 
 
 Step = Freeze | Place
@@ -99,13 +101,14 @@ class Precision:
         weights: of the frozen and tunable weights; empty for those that they are stored in.
         adapter: of delta parameters.
         gradients: of gradients; empty for the dtype of the parameter.
-        optimizer: of each of Adam's two states.
+        optimizer: of each of Adam's two states; empty for the dtype of the parameter, as torch
+            has them.
     """
 
     weights: str = ""
     adapter: str = "F32"
     gradients: str = ""
-    optimizer: str = "F32"
+    optimizer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

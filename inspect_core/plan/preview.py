@@ -60,6 +60,7 @@ class PlanTotals:
         weight_bytes: all weights.
         gradient_bytes: one gradient for each tunable parameter.
         optimizer_bytes: Adam's two states for each.
+        tunable_delta: those of `delta` that are trained.
     """
 
     params: int
@@ -70,6 +71,12 @@ class PlanTotals:
     weight_bytes: int
     gradient_bytes: int
     optimizer_bytes: int
+    tunable_delta: int = 0
+
+    @property
+    def tunable_base(self) -> int:
+        """The model's own parameters that are trained."""
+        return self.tunable - self.tunable_delta
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,10 @@ class Preview:
             embedding that is tied to the head, ...; safe to show.
         untouched: the largest parts that the plan neither trains nor adapts: module paths with
             folds in short, and their parameters; foreign text.
-        error: why peft would refuse the plan, safe to show; empty where it would not.
+        error: why peft would refuse the plan, safe to show; empty where it would not. Then the
+            tree and the totals are of what stands without the refused placements: they are not
+            what the plan would train, and are not to be shown as that.
+        note: whose names the tree has, where they are not the file's; safe to show.
     """
 
     tree: ModuleTree
@@ -94,6 +104,22 @@ class Preview:
     warnings: tuple[str, ...] = ()
     untouched: tuple[tuple[str, int], ...] = ()
     error: str = ""
+    note: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """The error as a sentence."""
+        return refusal_of(self.error) if self.error else ""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the totals are those of the plan: not where it is refused."""
+        return not self.error
+
+
+def refusal_of(error: str) -> str:
+    """What is wrong with a plan, as a sentence: PEFT would refuse it, or do something else."""
+    return error if error.startswith("PEFT would ") else f"PEFT would refuse this plan: {error}"
 
 
 def preview(
@@ -128,7 +154,7 @@ def preview(
     made: dict[tuple[object, ...], LeafSpec] = {}
     for addition in work.additions:
         dtype, frozen = work.dtype_of(addition, plan.precision), addition.frozen
-        spec = LeafSpec(dtype, addition.made.shape, frozen, delta=True, planned=True)
+        spec = LeafSpec(dtype, addition.made.shape, frozen, delta=True, stored=False, planned=True)
         added[work.shown_name(addition)] = made.setdefault(spec, spec)
     tree = build_tree(names, planned, replace(facts, added=added), bare_modules)
     return Preview(
@@ -138,6 +164,7 @@ def preview(
         warnings_of(work, plan, work.hits),
         untouched(work),
         clean(work.error),
+        facts.note,
     )
 
 
@@ -177,7 +204,7 @@ def trainable_names(
 
     work = carry_out(names, specs, facts, plan, config)
     if work.error:
-        raise UsageError(f"PEFT would refuse this plan: {work.error}")
+        raise UsageError(refusal_of(work.error))
     outline = work.outline
     own, added = live_names(work)
     found = {

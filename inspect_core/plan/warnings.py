@@ -39,6 +39,7 @@ def warnings_of(work: Work, plan: Plan, hits: Sequence[Hits]) -> tuple[str, ...]
 def _all(work: Work, plan: Plan, hits: Sequence[Hits]) -> Iterator[str]:
     yield from _nothing_left(work, plan)
     yield from _missed(plan, hits)
+    yield from _no_such_layers(work, plan)
     yield from _overruled(work, plan)
     yield from _bare_lists(work, plan)
     yield from _frozen_adapters(work)
@@ -53,12 +54,26 @@ def _missed(plan: Plan, hits: Sequence[Hits]) -> Iterator[str]:
         if entry.count or entry.refused:
             continue
         what, text = _WHAT[entry.kind], clean(entry.entry or "everything", _SHOWN)
-        meant = f": did you mean {clean(entry.suggestion, _SHOWN)}?" if entry.suggestion else ""
+        meant = f": did you mean {clean(entry.suggestion, 2 * _SHOWN)}?" if entry.suggestion else ""
         step = plan.steps[entry.step]
         within = " in these layers" if isinstance(step, Place) and step.layers else ""
         within = within if entry.kind == "target" else ""
+        if isinstance(step, Place) and step.target_expression.isidentifier():
+            meant = f': targets that are one text fit whole names; the end of one is ["{text}"]'
         where = f"step {entry.step + 1}: " if len(plan.steps) > 1 else ""
         yield f"{where}{what} {text} fits nothing{within}{meant}"
+
+
+def _no_such_layers(work: Work, plan: Plan) -> Iterator[str]:
+    numbers = sorted({number for _, number in work.outline.layers})
+    for number, step in enumerate(plan.steps):
+        asked = step.layers if isinstance(step, Place) else None
+        away = [layer for layer in asked or () if layer not in set(numbers)]
+        if away:
+            where = f"step {number + 1}: " if len(plan.steps) > 1 else ""
+            shown = ", ".join(map(str, away[:8])) + (", ..." if len(away) > 8 else "")
+            there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+            yield f"{where}no layer {shown}: the model's are {there}"
 
 
 def _nothing_left(work: Work, plan: Plan) -> Iterator[str]:

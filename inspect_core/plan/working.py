@@ -15,6 +15,9 @@ from inspect_core.plan.preview import Hits
 from inspect_core.structure.build import ModuleFacts
 from inspect_core.structure.tree import LeafSpec
 
+MOST_WORK = 10_000_000
+"""Tensors times steps; more takes longer than anybody waits."""
+
 IN_MODEL = "base_model.model."
 """What `get_peft_model` puts before the names of a model."""
 
@@ -162,6 +165,11 @@ def carry_out(
 
     if any(spec.computed for spec in specs):
         raise UsageError("an adapter without its base cannot be planned on", hint="open the base")
+    if len(names) * len(plan.steps) > MOST_WORK:
+        raise UsageError(
+            f"{len(plan.steps):,} steps on {len(names):,} tensors are too many",
+            hint="one step takes many patterns: join those that follow each other",
+        )
     outline = Outline.of(names, specs, facts)
     family = (config or {}).get("model_type")
     model = Model(
@@ -177,7 +185,7 @@ def carry_out(
             place(work, number, step)
         else:
             freeze(work, number, step)
-    work.hits = with_suggestions(outline, work.hits)
+    work.hits = with_suggestions(outline, work.hits, model.hosts)
     return work
 
 

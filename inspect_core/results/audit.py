@@ -42,8 +42,8 @@ def audit(
     """Prove that tensors stayed as they were, and that others did not.
 
     Args:
-        base_uri: the old one; see `open_checkpoint`.
-        model_uri: the new one.
+        base_uri: the old one: what `open_checkpoint` takes, or a live module.
+        model_uri: the new one, likewise.
         frozen: shell patterns of names, of tensors or of modules on the way to them, in the
             model or in the base, that must be bit-identical.
         trained: patterns of what must have moved by more than rounding.

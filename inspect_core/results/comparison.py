@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -16,11 +16,16 @@ from inspect_core.results.side_files import FileDifference, side_file_difference
 from inspect_core.text import clean
 
 if TYPE_CHECKING:
+    import torch
+
     from inspect_core.delta.summary import Summary
     from inspect_core.delta.table import SummaryTable
     from inspect_core.structure.tree import ModuleTree
 
-Uri = str | os.PathLike[str] | Sequence[str] | Adapted | Live
+if TYPE_CHECKING:
+    Uri = str | os.PathLike[str] | Sequence[str] | Adapted | Live | torch.nn.Module
+else:
+    Uri = str | os.PathLike[str] | Sequence[str] | Adapted | Live
 """What names a model; see `open_model`."""
 
 TensorStatus = Literal[
@@ -40,6 +45,8 @@ class Side:
         tensors: how many it has.
         dtypes: of its tensors, in order of appearance.
         warnings: what is odd about it, safe to show.
+        stored: names of tensors that were made with adapters, in F64, and the dtype of what lies
+            under each of them.
     """
 
     uri: str | tuple[str, ...]
@@ -47,15 +54,35 @@ class Side:
     tensors: int
     dtypes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    stored: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Side":
         """The side that a checkpoint is."""
-        tensors = checkpoint.tensors
-        dtypes = tuple(dict.fromkeys([info.dtype for info in tensors.values()]))
+        tensors, stored = checkpoint.tensors, _stored(checkpoint)
+        dtypes = dict.fromkeys([stored.get(info.name, info.dtype) for info in tensors.values()])
         return cls(
-            spelled(checkpoint.uri), checkpoint.title, len(tensors), dtypes, checkpoint.warnings
+            uri=spelled(checkpoint.uri),
+            title=checkpoint.title,
+            tensors=len(tensors),
+            dtypes=tuple(dtypes),
+            warnings=checkpoint.warnings,
+            stored=stored,
         )
+
+    def dtype(self, info: TensorInfo) -> str:
+        """The dtype of a tensor as it is stored, safe to show."""
+        return self.stored.get(info.name, info.dtype)
+
+
+def _stored(checkpoint: Checkpoint) -> dict[str, str]:
+    """See `Side.stored`."""
+    specs = checkpoint.overlay.specs if checkpoint.overlay is not None else {}
+    return {
+        name: specs[name].dtype
+        for name, info in checkpoint.tensors.items()
+        if name in specs and specs[name].dtype != info.dtype
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +129,21 @@ class Comparison:
             return "identical"
         return "changed" if counts[_column("beyond"), index] else "rounded"
 
+    def dtypes(self, index: int) -> tuple[str | None, str | None]:
+        """The stored dtypes of both sides of a match; None where there is no tensor."""
+        model, reference = self.matches[index].model, self.matches[index].reference
+        return (
+            None if model is None else self.model.dtype(model),
+            None if reference is None else self.reference.dtype(reference),
+        )
+
     def tree(self) -> "ModuleTree":
         """The model's tree by names; tensor `i` of it is match `i`."""
         from inspect_core.structure.build import build_tree
         from inspect_core.structure.tree import LeafSpec
 
         tensors = [match.model for match in self.matches if match.model is not None]
-        specs = [LeafSpec(info.dtype, info.shape) for info in tensors]
+        specs = [LeafSpec(self.model.dtype(info), info.shape) for info in tensors]
         return build_tree([info.name for info in tensors], specs)
 
 
@@ -135,6 +170,7 @@ def compare(
     """
     import numpy as np
 
+    from inspect_core.adapters.limits import refuse_endless
     from inspect_core.delta.compare import Comparer
     from inspect_core.delta.kernel import kernel_for
     from inspect_core.delta.table import SummaryTable, sweep_parts
@@ -146,6 +182,7 @@ def compare(
         matches = pairing.matches
         kept = [at for at, match in enumerate(matches) if keep is None or keep(match)]
         wanted = [(at, pair) for at in kept if (pair := matches[at].pair) is not None]
+        refuse_endless((reference, model), [pair for _, pair in wanted])
         table = SummaryTable(len(matches))
         for indices, rows in sweep_parts(comparer, model, reference, wanted, control, collect):
             table.put(np.asarray(indices, np.int64), rows)

@@ -143,8 +143,9 @@ def diff(
     """Compare all tensors of a model with those of its base, in this process.
 
     Args:
-        base_uri: the old one.
-        model_uri: the new one.
+        base_uri: the old one: what `open_checkpoint` takes, or a live module, of which nothing
+            is called.
+        model_uri: the new one, likewise. Of a PEFT model the weights that it computes with.
         device: where to compare: `cpu`, `cuda`, `cuda:1` or `mps`; all but `cpu` need torch.
         control: takes progress, and can cancel.
         metrics: keys of further metrics, to be found in `more`: those of `METRICS` that need
@@ -273,14 +274,15 @@ def _tensor(comparison: Comparison, index: int, metrics: Iterable["Metric"]) -> 
     partner = match.reference
     summary = comparison.summary(index)
     values = _undefined(metrics) if summary is None else metrics_of(summary, metrics)
+    ours, theirs = comparison.dtypes(index)
     return TensorReport(
         name=info.name,
         reference_name=None if partner is None else partner.name,
         status=comparison.status(index),
         reason=match.reason,
         shape=info.shape,
-        dtype=info.dtype,
-        reference_dtype=None if partner is None else partner.dtype,
+        dtype=ours or info.dtype,
+        reference_dtype=theirs,
         numel=info.numel,
         **_as_fields(values),
     )

@@ -62,7 +62,7 @@ _NUMPY: dict[str, np.dtype[Any]] = {
 }  # fmt: skip
 
 
-class SideAbout(msgspec.Struct, forbid_unknown_fields=True):
+class SideAbout(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A `Side`, and the bytes of its tensors."""
 
     uri: str | list[str]
@@ -71,6 +71,7 @@ class SideAbout(msgspec.Struct, forbid_unknown_fields=True):
     bytes: int
     dtypes: list[str]
     warnings: list[str]
+    stored: dict[str, str] = {}
 
 
 class About(msgspec.Struct, forbid_unknown_fields=True):
@@ -212,7 +213,9 @@ def _side(side: Side, infos: Iterable[TensorInfo | None]) -> SideAbout:
     uri = _text(side.uri) if isinstance(side.uri, str) else list(map(_text, side.uri))
     nbytes = sum([info.nbytes for info in infos if info is not None])
     warnings = list(map(_text, side.warnings))
-    return SideAbout(uri, _text(side.title), side.tensors, nbytes, list(side.dtypes), warnings)
+    stored = {_text(name): dtype for name, dtype in side.stored.items()}
+    dtypes = list(side.dtypes)
+    return SideAbout(uri, _text(side.title), side.tensors, nbytes, dtypes, warnings, stored)
 
 
 def _renamed(match: Match) -> bool:

@@ -189,6 +189,9 @@ def _about(file: LocalFile, raw: NDArray[np.uint8]) -> About:
     for name in about.dtypes:
         if name not in DTYPES:
             refuse(f"unknown dtype '{clean(name, 40)}'")
+    for name in (*about.model.stored.values(), *about.reference.stored.values()):
+        if name not in DTYPES:
+            refuse(f"unknown dtype '{clean(name, 40)}'")
     if len(about.dtypes) > NONE:
         refuse(f"{len(about.dtypes):,} dtypes")
     numbers = [about.model.tensors, about.model.bytes, about.reference.tensors]
@@ -301,7 +304,8 @@ def _side(about: SideAbout) -> Side:
     uri = about.uri if isinstance(about.uri, str) else tuple(about.uri)
     warnings = tuple([clean(warning, 400) for warning in about.warnings])
     dtypes = tuple([clean(dtype, 40) for dtype in about.dtypes])
-    return Side(uri, clean(about.title), about.tensors, dtypes, warnings)
+    stored = {name: clean(dtype, 40) for name, dtype in about.stored.items()}
+    return Side(uri, clean(about.title), about.tensors, dtypes, warnings, stored)
 
 
 def _file_difference(

@@ -116,12 +116,13 @@ def _tensor_row(
     status = comparison.status(index)
     summary = comparison.summary(index)
     values = [None if summary is None else metric.value(summary) for metric in metrics]
-    old = None if partner is None else partner.dtype
-    dtypes = info.dtype if old in (None, info.dtype) else f"{old} -> {info.dtype}"
+    ours, old = comparison.dtypes(index)
+    dtype = ours or info.dtype
+    dtypes = dtype if old in (None, dtype) else f"{old} -> {dtype}"
     note = _tensor_note(status, match, summary, in_part)
     return (
         info.name, None if partner is None else partner.name, status, match.reason, info.shape,
-        dtypes, info.dtype, old, info.numel, *values, *_last(summary), note,
+        dtypes, dtype, old, info.numel, *values, *_last(summary), note,
     )  # fmt: skip
 
 

@@ -87,8 +87,8 @@ def facts_in_file(
 ) -> ModuleFacts:
     """A model's facts as a file spells them.
 
-    A module has a type where the file has tensors in it; one that holds none in the model
-    either (a dropout) where the file has its parent.
+    A module has a type where the file has tensors in it; one that has no parameters in the model
+    either (a dropout, a rotary embedding) where the file has its parent.
 
     Args:
         rule: the file's names to the model's.
@@ -116,7 +116,8 @@ def facts_in_file(
         if leaf in OLD_LEAVES and (at_new := leaves.get(f"{path}.{OLD_LEAVES[leaf]}")) is not None:
             leaves.setdefault(name, at_new)
     buffers = frozenset(own for name in facts.buffers if (own := spelled[name]) and own in present)
-    types = _types(rule, facts.types, _paths(listed), there)
+    holding = _paths(name for name in listed if name not in facts.buffers)
+    types = _types(rule, facts.types, holding, there)
     wanted = {name: at for name, at in leaves.items() if name in present or name in tied}
     kept = (p for p in facts.types if p in there and not f"{p}.".startswith(rule.add))
     return ModuleFacts(
@@ -124,6 +125,8 @@ def facts_in_file(
         bases=facts.bases,
         groups=_respelled(rule, facts.groups, there),
         shared=_shared(rule, facts.shared, there),
+        output=facts.output,
+        generates=facts.generates,
         renamed=(rule.strip, rule.add),
         kept=frozenset(path.partition(".")[0] for path in kept if path),
     )  # fmt: skip

@@ -37,6 +37,10 @@ class ModuleFacts:
             where it descends from none that an adapter can be put on.
         groups: path -> groups of a convolution that has several.
         shared: path of a module -> its first path, where one object has several.
+        output: path, as the model has it, of what it calls its output layer; empty where it has
+            none, None where nobody was asked.
+        generates: whether the model can generate; None where nobody was asked.
+        note: what to know of the listing itself, safe to show: whose names it has.
         renamed: what the model strips from the file's names, and what it puts before them.
         kept: first components of the file's names that are the model's own all the same.
     """
@@ -51,6 +55,9 @@ class ModuleFacts:
     bases: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     shared: Mapping[str, str] = field(default_factory=dict)
+    output: str | None = None
+    generates: bool | None = None
+    note: str = ""
     renamed: tuple[str, str] = ("", "")
     kept: frozenset[str] = frozenset()
 
@@ -197,9 +204,10 @@ class _Builder:
         leaves.append((leaf, self.number_of(spec), -1))
 
     def add_planned(self, name: str, spec: LeafSpec) -> None:
-        """Put in a parameter that only a plan knows."""
+        """Put in a parameter that only a plan knows: it has no values, and so no ordinal."""
         path, leaf = split_name(name)
-        self.node_at(path).leaves.append((leaf, self.number_of(spec), -1))
+        planned = self.number_of(spec._replace(planned=True, stored=False))
+        self.node_at(path).leaves.append((leaf, planned, -1))
 
     def intern(self, node: _Node, path: str) -> int:
         """The structure of a module, its children first; tensors are numbered on the way."""

@@ -1,13 +1,19 @@
 """The tree of a live model: its modules, parameters and buffers, read and never called."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.nn.parameter import is_lazy
 
 from inspect_core.structure.build import ModuleFacts, build_tree
+from inspect_core.structure.module_tables import (
+    children_of,
+    own_tensors,
+    said_by_torch,
+    shape_of,
+)
 from inspect_core.structure.packed import Packed, packed_leaves
 from inspect_core.structure.traits import Traits
 from inspect_core.structure.tree import ROOT_PATH, LeafSpec, ModuleTree
@@ -119,7 +125,7 @@ def _listed(model: torch.nn.Module) -> ListedModel:
     for path, module, in_adapter in walk_modules(model):
         traits.see(path, module, types.setdefault(path, _type_name(module)))
         prefix = f"{path}." if path else ""
-        own = list(_own_tensors(module))
+        own = list(own_tensors(module))
         of_tuner = tuner_parts(module)
         if of_tuner and is_tuner(module):
             tuners.setdefault(id(module), (path, module))
@@ -136,7 +142,7 @@ def _listed(model: torch.nn.Module) -> ListedModel:
                 of_adapter
                 or leaf in of_tuner
                 or is_adapter_name(leaf)
-                or bool(getattr(tensor, "_is_delta", False))
+                or bool(getattr(tensor, "__dict__", {}).get("_is_delta"))
             )
             names.append(name)
             slots.append(Slot(module, leaf, is_buffer))
@@ -147,8 +153,39 @@ def _listed(model: torch.nn.Module) -> ListedModel:
     facts = ModuleFacts(
         types, at, frozenset(buffers), tied, shapes,
         bases=traits.bases, groups=traits.groups, shared=traits.shared,
+        output=output_layer(model), generates=_generates(model),
     )  # fmt: skip
     return ListedModel(names, specs, facts, slots, list(tuners.values()))
+
+
+def output_layer(model: torch.nn.Module) -> str | None:
+    """The path of what a model of transformers calls its output layer, as PEFT asks for it.
+
+    The only method of a model that is called, and only where it is the library's own.
+
+    Returns:
+        The path; empty where it has none, None where nobody can be asked.
+    """
+    method = getattr(type(model), "get_output_embeddings", None)
+    home = str(getattr(method, "__module__", ""))
+    own = "get_output_embeddings" in model.__dict__
+    if method is None or own or not home.startswith("transformers."):
+        return None
+    try:
+        found = method(model)
+    except Exception:  # the library's, but the model may lack what it looks at
+        return None
+    if found is None:
+        return ""
+    return next((path for path, module, _ in walk_modules(model) if module is found), None)
+
+
+def _generates(model: torch.nn.Module) -> bool | None:
+    """Whether a model of transformers has what PEFT needs for tasks that generate."""
+    kinds = type(model).__mro__
+    if not any(kind.__module__.startswith("transformers.") for kind in kinds):
+        return None
+    return hasattr(type(model), "prepare_inputs_for_generation")
 
 
 def is_adapter_name(name: str) -> bool:
@@ -176,7 +213,7 @@ def walk_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module,
     inside = _is_prompt(model)
     yield ROOT_PATH, model, inside
     above, seen = {id(model)}, {id(model)}
-    stack = [(ROOT_PATH, model, inside, tuner_parts(model), _children(model))]
+    stack = [(ROOT_PATH, model, inside, tuner_parts(model), children_of(model))]
     visits = 0
     while stack:
         path, module, inside, parts, rest = stack[-1]
@@ -190,34 +227,21 @@ def walk_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module,
             yield full, child, adapter
             above.add(id(child))
             seen.add(id(child))
-            stack.append((full, child, adapter, tuner_parts(child), _children(child)))
+            stack.append((full, child, adapter, tuner_parts(child), children_of(child)))
             break
         else:
             above.discard(id(module))
             stack.pop()
 
 
-def _children(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
-    items: Iterable[tuple[str, Any]] = list(module._modules.items())
-    return iter([(str(name), child) for name, child in items if child is not None])
-
-
-def _own_tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor, bool]]:
-    """Parameters, then buffers, that belong to the module itself; persistent or not."""
-    for is_buffer, table in ((False, module._parameters), (True, module._buffers)):
-        for name, tensor in list(table.items()):
-            if tensor is not None:
-                yield str(name), tensor, is_buffer
-
-
 def _spec(
     tensor: torch.Tensor, delta: bool, is_buffer: bool, tied: bool, packed: Packed | None
 ) -> LeafSpec:
     waits = is_lazy(tensor)
-    shape = () if waits else tuple(int(size) for size in tensor.shape)
-    frozen = not is_buffer and not tensor.requires_grad
+    shape = () if waits else shape_of(tensor)
+    frozen = not is_buffer and not said_by_torch(tensor, "requires_grad")
     stored = not tied and not waits
-    dtype = dtype_name(tensor.dtype)
+    dtype = dtype_name(said_by_torch(tensor, "dtype"))
     if packed is not None:
         dtype, shape = packed.dtype or dtype, packed.shape or shape
     return LeafSpec(

@@ -10,9 +10,9 @@ import builtins
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.modules import module as torch_module
@@ -20,6 +20,7 @@ from torch.nn.modules import module as torch_module
 from inspect_core.structure.align import align, facts_in_file
 from inspect_core.structure.build import NO_FACTS, ModuleFacts
 from inspect_core.structure.from_modules import dtype_name, model_listing
+from inspect_core.structure.tree import LeafSpec
 from inspect_core.text import clean
 
 MOST_LAYERS = 2_000
@@ -47,7 +48,7 @@ class _RefusedError(Exception):
 
 
 def facts_from_config(
-    config: Mapping[str, object], names: Sequence[str]
+    config: Mapping[str, object], names: Sequence[str], built: "Built | None" = None
 ) -> tuple[ModuleFacts, str]:
     """What the model of a config says of the modules that a checkpoint's names spell.
 
@@ -56,21 +57,18 @@ def facts_from_config(
     Args:
         config: the parsed `config.json`; foreign.
         names: the checkpoint's tensor names; foreign.
+        built: the config's model, where it has been built before.
 
     Returns:
         The facts in the checkpoint's own paths, and one line for people: which class, which
         prefix and how many names it knows, or why there are no types.
     """
-    try:
-        with _quiet_and_alone():
-            model = _build(config)
-            kind, prefix = type(model).__name__, str(getattr(model, "base_model_prefix", ""))
-            listed, specs, facts = model_listing(model)
-    except _RefusedError as error:
-        return NO_FACTS, f"no module types: {clean(str(error))}"
-    except Exception as error:  # a stranger's config fails in the library's code in any way
-        what = " ".join([type(error).__name__, *str(error).split()])
-        return NO_FACTS, clean(f"no module types: the config does not build a model ({what})")
+    why = ""
+    if built is None:
+        built, why = build_model(config)
+    if built is None:
+        return NO_FACTS, why
+    kind, prefix, listed, specs, facts, _ = built
     extra = (f"{prefix}.",) if prefix else ()
     fit = align(names, listed, facts.types, extra)
     how = "" if fit.rule.strip == fit.rule.add else f", {fit.rule}"
@@ -83,6 +81,60 @@ def facts_from_config(
     dtype = getattr(torch, wanted, None) if isinstance(wanted, str) else None
     stored = dtype_name(dtype) if isinstance(dtype, torch.dtype) else ""
     return facts_in_file(fit.rule, names, listed, specs, facts, stored), f"{kind}{how}: {counts}"
+
+
+class Built(NamedTuple):
+    """A config's model, listed.
+
+    Attributes:
+        kind: its class.
+        prefix: its `base_model_prefix`.
+        names: its parameters and buffers.
+        specs: one for each name.
+        facts: what it says of its modules.
+        more: what was asked of the model besides.
+    """
+
+    kind: str
+    prefix: str
+    names: list[str]
+    specs: list[LeafSpec]
+    facts: ModuleFacts
+    more: Any = None
+
+
+def build_model(
+    config: Mapping[str, object], ask: Callable[[torch.nn.Module], Any] | None = None
+) -> tuple[Built | None, str]:
+    """Build a config's model on the meta device and list it.
+
+    Never raises for what the config says.
+
+    Args:
+        config: the parsed `config.json`; foreign.
+        ask: something more to find out, while the library is quiet and alone.
+
+    Returns:
+        The model, or None and why there is none.
+    """
+    try:
+        with _quiet_and_alone():
+            model = _build(config)
+            kind, prefix = type(model).__name__, str(getattr(model, "base_model_prefix", ""))
+            listing = model_listing(model)
+            more = ask(model) if ask is not None else None
+    except _RefusedError as error:
+        return None, f"no module types: {clean(str(error))}"
+    except Exception as error:  # a stranger's config fails in the library's code in any way
+        what = " ".join([type(error).__name__, *str(error).split()])
+        return None, clean(f"no module types: the config does not build a model ({what})")
+    return Built(kind, prefix, *listing, more), ""
+
+
+def names_architecture(config: Mapping[str, object], kind: str) -> bool:
+    """Whether a config itself names the class that was built."""
+    asked = config.get("architectures")
+    return isinstance(asked, list | tuple) and kind in asked[:1]
 
 
 def _build(config: Mapping[str, object]) -> torch.nn.Module:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from inspect_core.structure.module_tables import said_by_torch
+
 _GROUPS = (
     ("qweight", ("qzeros", "scales", "g_idx", "bias_scale")),  # GPTQ, AWQ, EETQ
     ("qweight_type", ("qweight",)),
@@ -77,11 +79,13 @@ def unreadable(tensor: torch.Tensor) -> str:
         return "its values are packed by bitsandbytes"
     if not is_plain(tensor):
         return f"its values are those of a {kind.__name__}, which only its library can read"
-    if tensor.device.type == "meta":
+    if said_by_torch(tensor, "device").type == "meta":
         return "it is on the meta device, which holds no values"
-    if tensor.layout is not torch.strided:
+    if said_by_torch(tensor, "is_nested"):
+        return "it is nested: its values are not read"
+    if said_by_torch(tensor, "layout") is not torch.strided:
         return "it is sparse: its values are not read"
-    if tensor.is_quantized:
+    if said_by_torch(tensor, "is_quantized"):
         return "its values are packed by torch"
     return ""
 

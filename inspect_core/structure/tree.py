@@ -33,7 +33,7 @@ class LeafSpec(NamedTuple):
         buffer: a buffer, not a parameter.
         tied: shares its values with another name; see `ModuleTree.tied`.
         stored: has values of its own here; a tied name that the file leaves out has none.
-        planned: a plan would add it: it counts as parameters and has no values.
+        planned: a plan would add it: it counts as parameters, has no values and is not stored.
         computed: has values that are worked out from other tensors, as the change that an
             adapter without its base makes: it counts as a tensor, and as no parameters.
         quantised: holds packed values or what belongs to them, as `bitsandbytes` stores them.

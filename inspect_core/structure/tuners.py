@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from inspect_core.structure.module_tables import table
+
 NAMES_OF_PARTS = "adapter_layer_names"
 """The attribute of PEFT's wrappers that names what of them is an adapter's."""
 
@@ -25,7 +27,7 @@ def tuner_parts(module: torch.nn.Module) -> frozenset[str]:
     """Names of the parameters, buffers and children of a module that adapters have added."""
     if is_tuner(module):
         return frozenset((*_names(module, NAMES_OF_PARTS), *_names(module, "other_param_names")))
-    if "prompt_encoder" in module._modules and is_of_peft(module):
+    if "prompt_encoder" in table(module, "_modules") and is_of_peft(module):
         return frozenset({"prompt_encoder"})
     return _NONE
 
@@ -47,7 +49,7 @@ def own(module: object, name: str) -> Any:
 
 def parts_of(module: torch.nn.Module, name: str) -> Any:
     """A table of a wrapper by adapter: a `ModuleDict`, `ParameterDict` or plain dict."""
-    child = module._modules.get(name)
+    child = table(module, "_modules").get(name)
     return child if child is not None else own(module, name)
 
 

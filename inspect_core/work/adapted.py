@@ -86,6 +86,11 @@ class AdapterListing:
         """Names of the tensors that adapters bring whole; a base may lack them."""
         return frozenset([one.weight for one in self.targets if one.method == SAVED])
 
+    @property
+    def makes_changes(self) -> bool:
+        """Whether what they do to any weight can be had: then their factors count for nothing."""
+        return any(not target.note for target in self.targets)
+
     @cached_property
     def _by_weight(self) -> dict[str, list[TargetNote]]:
         found: dict[str, list[TargetNote]] = {}

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from inspect_core.adapters.finding.part_names import LORA
 from inspect_core.structure.fold import is_index
 from inspect_core.structure.kinds import shortest_kinds
-from inspect_core.work.adapted import MOST_PARTS, AdapterListing
+from inspect_core.work.adapted import MOST_PARTS, AdapterListing, TargetNote
 
 MOST_AXES = 16
 """Lists of layers whose length is looked up; a model has one or two."""
@@ -43,11 +44,12 @@ def hits_of(adapted: AdapterListing, names: Sequence[str]) -> list[Hits]:
         names: all tensor names of the model, for the layers that are left out.
     """
     found: dict[tuple[int, str, str], list[tuple[int | None, str, str]]] = {}
+    modules: dict[tuple[int, str], list[TargetNote]] = {}
     for target in adapted.targets:
-        axis, layer, rest = _split(target.module)
-        found.setdefault((target.adapter, axis, rest), []).append(
-            (layer, target.facts, target.module)
-        )
+        modules.setdefault((target.adapter, target.module), []).append(target)
+    for (adapter, module), targets in modules.items():
+        axis, layer, rest = _split(module)
+        found.setdefault((adapter, axis, rest), []).append((layer, facts_of(targets), module))
     axes = list(dict.fromkeys([axis for _, axis, _ in found if axis]))[:MOST_AXES]
     layers = {axis: _layers_of(axis, names) for axis in axes}
     short = dict(zip(found, _labels([(axis, rest) for _, axis, rest in found]), strict=True))
@@ -68,6 +70,20 @@ def hits_of(adapted: AdapterListing, names: Sequence[str]) -> list[Hits]:
             )
         )
     return hits
+
+
+def facts_of(targets: Sequence[TargetNote]) -> str:
+    """What an adapter does to one module: `LoRA r=8 alpha=16 scaling=2 + bias`; safe to show."""
+    weights = [one for one in targets if not _is_bias(one)]
+    said = dict.fromkeys([one.facts for one in weights])
+    methods = {one.method for one in weights}
+    if any(_is_bias(one) and one.method not in methods - {LORA} for one in targets):
+        said["bias" if said else "bias saved"] = None
+    return " + ".join(said)
+
+
+def _is_bias(target: TargetNote) -> bool:
+    return target.weight.endswith(".bias")
 
 
 def usual_facts(hits: Iterable[Hits]) -> str:

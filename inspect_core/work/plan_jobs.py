@@ -1,6 +1,6 @@
 """The jobs of plan mode: what a plan does to a model, and its files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,10 @@ _structures: "WeakKeyDictionary[Checkpoint, dict[bool, Structure]]" = WeakKeyDic
 
 
 def structure_of(checkpoint: "Checkpoint", typed: bool) -> "Structure":
-    """The structure of an opened checkpoint; kept for the next job.
+    """The structure that a plan acts on, of an opened checkpoint; kept for the next job.
+
+    PEFT acts on the model as it is loaded. Where the names of the file are not those of the
+    config's class, this is the listing of that class, of which nothing is stored.
 
     Args:
         checkpoint: the opened checkpoint.
@@ -54,9 +57,16 @@ def _find(checkpoint: "Checkpoint", typed: bool) -> "Structure":
         specs.append(made.setdefault(key, LeafSpec(*key)))
     facts = NO_FACTS
     if typed and checkpoint.config is not None:
+        from inspect_core.structure.loaded import as_loaded
         from inspect_core.structure.meta import facts_from_config
 
-        facts, _ = facts_from_config(checkpoint.config, names)
+        loaded = as_loaded(checkpoint.config, names, specs)
+        if loaded.structure is not None:
+            structure = loaded.structure
+            return structure._replace(facts=replace(structure.facts, note=loaded.note))
+        facts, _ = facts_from_config(checkpoint.config, names, loaded.built)
+        if loaded.note:
+            facts = replace(facts, note=loaded.note)
     return Structure(names, specs, facts)
 
 

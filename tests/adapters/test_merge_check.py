@@ -64,7 +64,7 @@ def test_a_sum_that_is_rounded_once_is_exact(merge, dtype):
     report = report_of(made)
     assert report.overall == "applied"
     assert all(module.exact == module.numel for module in report.modules)
-    assert report.line.startswith("merged exactly: each value of 4 modules is the rounded sum")
+    assert report.line.startswith("merged exactly: each value of 4 weights is the rounded sum")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -86,7 +86,7 @@ def test_a_forgotten_adapter(merge, dtype):
     assert report.overall == "not applied"
     assert set(verdicts(report).values()) == {Verdict.NOT_APPLIED}
     assert all(module.scale == 0.0 for module in report.modules)
-    assert report.line.startswith("not merged: 4 modules as in the base")
+    assert report.line.startswith("not merged: 4 weights as in the base")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -118,7 +118,7 @@ def test_several_adapters_add_up_and_keep_their_names(pair, tmp_path) -> None:
         wanted = values_of(made.overlay.base, f"{Q}.weight")
         wanted = wanted + 2 * parts[1] @ parts[0] + 4 / np.sqrt(3) * parts[3] @ parts[2]
         assert np.allclose(values_of(made, f"{Q}.weight"), wanted, rtol=1e-14)
-        assert made.overlay.types[Q] == "LoRA r=2 ×2 + LoRA r=3 ×2.309"
+        assert made.overlay.types[Q] == "LoRA r=2 scale 2 + LoRA r=3 scale 2.309"
         assert [side.name for side in made.overlay.adapters] == ["one", "two"]
         assert [t.adapter for t in made.overlay.targets_of(f"{Q}.weight")] == [0, 1]
 
@@ -215,7 +215,8 @@ def test_parts_of_multihead_attention(tmp_path) -> None:
         "base_model.model.attn.base_layer.out_proj.lora_A.weight": torch.zeros(2, 4),
         "base_model.model.attn.base_layer.out_proj.lora_B.weight": torch.zeros(6, 2),
     }
-    with open_model(Adapted(path, (adapter(tmp_path / "a", tensors),))) as made:
+    folder = adapter(tmp_path / "a", tensors, target_modules=["attn"])
+    with open_model(Adapted(path, (folder,))) as made:
         weights = [target.weight for target in made.overlay.targets]
         assert weights == ["attn.in_proj_weight", "attn.out_proj.weight"]
         assert all(made.tensors[name].dtype == "F64" for name in weights)

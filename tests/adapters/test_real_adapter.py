@@ -38,7 +38,7 @@ def test_its_modules_and_their_rank(adapted) -> None:
     low_rank = [target for target in overlay.targets if target.method == "LoRA"]
     assert [target.module for target in low_rank] == MODULES
     assert {(t.rank, t.alpha, t.scaling, t.note) for t in low_rank} == {(8, 16.0, 2.0, "")}
-    assert {overlay.types[module] for module in MODULES} == {"LoRA r=8 ×2"}
+    assert {overlay.types[module] for module in MODULES} == {"LoRA r=8 scale 2"}
     assert overlay.adapters[0].method == "LoRA r=8 alpha=16 on 12 modules"
     assert adapted.warnings == ()
     saved = [target.weight for target in overlay.targets if target.method == "saved"]
@@ -76,7 +76,7 @@ def test_its_types(adapted) -> None:
     context = JobContext(Shelf(), Control(), lambda part: None)
     tree = FindTypes(adapted.uri).run(context).tree
     types = {path: module.type for path, module, _ in tree.root.walk()}
-    assert types["encoder.layer.3.attention.self.query"] == "Linear + LoRA r=8 ×2"
+    assert types["encoder.layer.3.attention.self.query"] == "Linear + LoRA r=8 scale 2"
     assert types["encoder.layer.3.attention.self.key"] == "Linear"
     query = next(m for path, m, _ in tree.root.walk() if path == MODULES[0])
     assert [(leaf.name, leaf.spec.dtype, leaf.spec.frozen) for leaf in query.leaves] == [

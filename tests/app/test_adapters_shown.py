@@ -15,14 +15,18 @@ from made_adapters import (
     write_lora,
 )
 
+from inspect_core.adapters.exact.adapter_sheet import ModuleSheet
 from inspect_core.opening import Adapted
 from inspect_core.structure.branch import Branch, Twig
 from inspect_core.structure.build import build_tree
 from inspect_core.structure.tree import LeafSpec
 from inspect_core.work.adapted_places import hits_of
+from inspect_core.work.adapted_sheet import ModuleChange, ModuleFinding
 from inspect_core.work.jobs import OpenModel
+from themes import load_theme
 from tui import export
-from tui.palette import ASCII, UNICODE
+from tui.figures.adapter import sheet_figure
+from tui.palette import ASCII, UNICODE, make_palette
 from tui.states import marks_of, state_of, style_of
 
 
@@ -177,16 +181,16 @@ async def test_against_its_merge_nothing_but_rounding_is_left(base, lora, tmp_pa
 async def test_a_huge_change_is_not_made_unasked(tmp_path) -> None:
     size = 100_000
     more = {
-        "base_model.model.big.lora_A.weight": np.ones((1, size), np.float32),
-        "base_model.model.big.lora_B.weight": np.ones((size, 1), np.float32),
+        "base_model.model.q.lora_A.weight": np.ones((1, size), np.float32),
+        "base_model.model.q.lora_B.weight": np.ones((size, 1), np.float32),
     }
     lora = write_lora(tmp_path / "huge", [], more=more)
     async with running(lora) as run:
         await run.until(lambda: "are not read unasked" in run.text, "what it would take")
         assert "80 GB" in run.text
-        await run.inspect("big")
+        await run.inspect("q")
         await run.until(lambda: "singular values" in run.detail, run.detail)
-        await run.go_to("big.weight")
+        await run.go_to("q.weight")
         await run.until(lambda: "Enter makes all 80 GB" in run.detail.replace("\n", " "), "cells")
 
 
@@ -229,3 +233,51 @@ def test_uneven_hits_say_which_layers_are_left_out(base, tmp_path) -> None:
     hits = {hit.kind: hit for hit in hits_of(listing.adapted, listing.names)}
     assert hits["q"].layers == (0, 2) and hits["q"].missed == (1, 3)
     assert hits["v"].layers == (3,) and hits["v"].missed == (0, 1, 2)
+
+
+async def test_two_adapters_are_compared_by_what_they_do(base, tmp_path) -> None:
+    one, other = (write_lora(tmp_path / name, seed=seed) for name, seed in (("a", 2), ("b", 3)))
+    changes = [
+        np.concatenate([change(module, seed).ravel() for module in MODULES]) for seed in (2, 3)
+    ]
+    far = float(np.linalg.norm(changes[0] - changes[1]) / np.linalg.norm(changes[1]))
+    async with running(Adapted(None, (one,)), Adapted(None, (other,))) as run:
+        session = run.app.session
+        await run.until(lambda: session.complete, "all of it compared")
+        root = run.tree.outline.root
+        assert session.summary(root).numel == sum(change(module).size for module in MODULES)
+        assert session.change(root).value == pytest.approx(far, rel=1e-9)
+        found = {branch.path: session.change(branch).status for branch in _modules(root)}
+        assert found["layers.0-2.q"] == "changed"
+        assert found["layers.0-2.q.lora_A"] == "delta"
+        assert "6 of 6 tensors compared" in run.text, run.text
+        assert "warning" not in run.text
+        assert "lora_A" not in run.detail, "factors are no rows of the overview"
+
+
+async def test_the_values_of_an_adapter_alone_are_those_of_its_change(tmp_path) -> None:
+    alone = write_lora(tmp_path / "tuned")
+    async with running(Adapted(None, (alone,))) as run:
+        session, root = run.app.session, run.tree.outline.root
+        all_of_it = len(session.listing.names)
+        await run.until(lambda: len(session.done) == all_of_it, "the values")
+        size = float(np.linalg.norm([np.linalg.norm(change(module)) for module in MODULES]))
+        assert session.summary(root).numel == sum(change(module).size for module in MODULES)
+        assert session.summary(root).l2 == pytest.approx(size, rel=1e-9)
+
+
+def test_what_is_saved_whole_has_no_rank_to_speak_of() -> None:
+    changes = {}
+    for method, rank in (("saved", None), ("LoRA", 2)):
+        sheet = ModuleSheet(
+            adapter=0, module="head", weight="head.weight", method=method, rank=rank, alpha=None,
+            scaling=None, shape=(2, 3), l2=1.0, largest=None, effective_rank=None, base_l2=None,
+            never_trained=None, nonfinite=0,
+        )  # fmt: skip
+        finding = ModuleFinding("head", (ModuleChange("tuned", sheet, ()),), ())
+        figure = sheet_figure(
+            "head", "Linear", finding, (), make_palette(load_theme("lamella-dark")), 80, 30
+        )
+        changes[method] = "\n".join(strip.text for strip in figure.lines)
+    assert "not known" not in changes["saved"] and "ranks" not in changes["saved"]
+    assert "not known" in changes["LoRA"] and "v the ranks below" in changes["LoRA"]

@@ -91,7 +91,7 @@ async def test_the_adapters_of_a_live_model_change_their_weights() -> None:
     now, before = register_pair(one)
     path = "base_model.model.1.0.base_layer.weight"
     async with running(now, before) as run:
-        await run.shows("adapter default: LoRA r=2 on 2 modules, active, tunable")
+        await run.shows("adapter default: active, tunable, LoRA r=2 alpha=8 scaling=4")
         await run.go_to(path)
         weight, delta = layer.base_layer.weight, layer.get_delta_weight("default")
         wanted = (torch.linalg.vector_norm(delta) / torch.linalg.vector_norm(weight)).item()

@@ -12,7 +12,9 @@ from tui.plan_words import PlanView, header, short_paths, step_words
 
 PALETTE = make_palette(load_theme("lamella-dark"))
 ASCII = make_palette(load_theme("lamella-dark"), ascii_only=True)
-TOTALS = PlanTotals(22_787_714, 74_498, 22_713_216, 74_498, 770, 91_000_000, 298_000, 596_000)
+TOTALS = PlanTotals(
+    22_787_714, 74_498, 22_713_216, 74_498, 770, 91_000_000, 298_000, 596_000, 74_498
+)
 PLACE = Place(targets=("query", "value"), alpha=16)
 
 
@@ -33,7 +35,8 @@ def test_the_line_says_what_is_placed_what_is_tuned_and_what_it_takes():
     hits = (Hits(0, "query", 6, tuple(range(6))), Hits(0, "value", 6, tuple(range(6))))
     assert line(view(PLACE, hits=hits)) == (
         "plan  LoRA r=8 alpha=16 on query,value ×12  tunable 0.33% "
-        "(base 0, delta 73,728 + head 770)  memory 91 MB weights + 298 kB gradients + 596 kB Adam"
+        "(base 0, adapters 73,728 + head 770)  "
+        "memory 91 MB weights + 298 kB gradients + 596 kB Adam"
     )
 
 
@@ -51,7 +54,7 @@ def test_what_is_saved_beside_the_targets_does_not_count_as_placed():
 
 
 def test_the_line_says_what_is_wrong_before_all_else():
-    assert "peft would refuse it: no" in line(view(PLACE, error="no"))
+    assert "PEFT would refuse this plan: no" in line(view(PLACE, error="no"))
     assert "it died" in line(view(PLACE, problem="it died"))
     assert "trying the plan" in line(PlanView(Plan(), None, True, "", "m"))
 
@@ -127,3 +130,20 @@ def test_ascii_is_all_ascii():
     hits = (Hits(0, "query", 6, (0, 1), (2,)),)
     shown = text(plan_figure(view(PLACE, hits=hits, untouched=(("a", 1),)), ASCII, 80))
     assert shown.isascii() and line(view(PLACE, hits=hits), 80, ASCII).isascii()
+
+
+def test_targets_are_cut_at_a_comma_and_freezing_is_named():
+    place = Place(targets=("q_proj", "k_proj.x", "v_proj", "gate_proj"))
+    hits = (Hits(1, "q_proj", 6),)
+    found = line(view(Freeze((Pattern("a"),)), place, hits=hits), 80)
+    assert found.startswith("plan  freeze 1 + LoRA") and "on q_proj,k_proj.x,v_proj +1 ×6" in line(
+        view(place, hits=(Hits(0, "q_proj", 6),)), 110
+    )
+
+
+def test_the_keys_of_plan_mode_come_first_in_its_help():
+    from tui.help import help_text
+
+    page = help_text({}, planning=True)
+    assert page.index("In plan mode") < page.index("In the tree")
+    assert help_text({}).index("In the tree") < help_text({}).index("In plan mode")

@@ -72,7 +72,7 @@ async def test_keys_of_plan_mode_do_nothing_outside_it(model):
     async with running(model) as run:
         await run.press("f", "a", "u", "U", "F", "A")
         assert run.app.plan.plan.steps == () and run.app.screen is run.app.inspector
-        assert "freeze" not in run.text
+        assert "freeze" not in run.text and "p for plan mode" in run.text
 
 
 async def test_freezing_splits_a_fold_and_keeps_the_cursor_and_the_numbers(tmp_path):
@@ -157,7 +157,7 @@ async def test_the_plan_stays_when_plan_mode_is_left(model):
         await planning(run)
         await on(run, "embed", "f")
         await run.press("p")
-        await run.shows("the plan is kept")
+        await run.shows("plan kept: p")
         assert "●" in row_line(run, "embed")
         await planning(run)
         assert "○" in row_line(run, "embed") and "freeze embed" in header(run)
@@ -302,7 +302,7 @@ async def test_what_peft_refuses_is_said_and_can_be_undone(model):
         await planning(run)
         run.app.plan.change(Plan().then(Place(targets=("nothing_here",))))
         await settled(run)
-        assert "peft would refuse" in header(run)
+        assert "PEFT would refuse" in header(run)
         await run.press("u")
         await settled(run)
         assert "nothing planned" in header(run)

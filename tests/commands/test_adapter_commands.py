@@ -56,7 +56,7 @@ def test_the_tree_has_delta_modules(lamella, base, lora) -> None:
     assert "156 delta 19.3%" in lines[0]
     assert lines[1] == "◆ tuned  LoRA r=2 alpha=4 on 6 modules"
     assert " ".join(lines[2].split()) == "q: 3 in layers 0-2, not in 3"
-    assert "q (LoRA r=2 ×2) ◆ 180" in out
+    assert "q (LoRA r=2 scale 2) ◆ 180" in out
     assert "lora_A ◆ 36  weight:[2, 6] F32" in out
     assert "embed ○ 72" in out and "tuned  LoRA" in out
 
@@ -239,3 +239,103 @@ def test_a_head_that_the_base_lacks_is_no_part_of_the_merge(lamella, base, tmp_p
     words = ("diff", base, merged(tmp_path), "--adapter", lora, "--exit-code")
     code, out, _ = lamella(*words)
     assert code == 0 and "merged exactly" in out, out
+
+
+def test_a_changed_weight_is_told_in_its_stored_dtype(lamella, base, lora, tmp_path) -> None:
+    saved = str(tmp_path / "kept.lamella")
+    found = [
+        lamella("diff", base, "--adapter", lora, "--save", saved),
+        lamella("diff", saved),
+    ]
+    for _, text, _ in found:
+        assert "F32" in text and "F64" not in text, text
+    report = json.loads(lamella("diff", base, "--adapter", lora, "--format", "json")[1])
+    assert {one["dtype"] for one in report["tensors"]} == {"F32"}
+
+
+def zeroed(folder: str) -> str:
+    from safetensors.numpy import load_file, save_file
+
+    path = f"{folder}/adapter_model.safetensors"
+    parts = load_file(path)
+    save_file({n: v * 0 if "lora_B" in n else v for n, v in parts.items()}, path)
+    return folder
+
+
+def test_an_adapter_that_was_never_trained_is_told(lamella, base, lora) -> None:
+    zeroed(lora)
+    told = "never trained: tuned changes nothing in all modules"
+    assert told in lamella("diff", base, "--adapter", lora)[1]
+    assert told in lamella("tree", base, "--adapter", lora, "--no-types")[2]
+    assert told in lamella("tree", lora, "--no-types")[2]
+
+
+def test_an_adapter_against_itself_is_named(lamella, lora) -> None:
+    code, out, _ = lamella("diff", lora, lora)
+    assert code == 0 and f"--- {lora}" in out and "(" not in out.splitlines()[0]
+
+
+def test_a_folder_of_several_adapters_names_them(lamella, base, tmp_path) -> None:
+    for name in ("one", "two"):
+        write_lora(tmp_path / "several" / name)
+    several = str(tmp_path / "several")
+    for words in (("diff", base, "--adapter", several), ("diff", base, several)):
+        code, _, err = lamella(*words)
+        assert code == 2 and "name one of its folders: one, two" in err
+
+
+def test_adapters_that_need_their_base_name_the_remedy(lamella, tmp_path, lora) -> None:
+    import json
+
+    path = tmp_path / "tuned" / "adapter_config.json"
+    from safetensors.numpy import load_file, save_file
+
+    parts = load_file(tmp_path / "tuned" / "adapter_model.safetensors")
+    more = {
+        name.replace("lora_B.weight", "lora_magnitude_vector"): np.ones(len(value), "f4")
+        for name, value in parts.items()
+        if "lora_B.weight" in name
+    }
+    save_file(parts | more, tmp_path / "tuned" / "adapter_model.safetensors")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"use_dora": True}))
+    _, out, err = lamella("diff", lora, lora)
+    assert "no tensor in common" not in err
+    assert "diff BASE --adapter A --to-adapter B" in err, out
+
+
+def test_what_is_expected_by_chance_is_said_once(lamella, tmp_path, lora) -> None:
+    out = lamella("diff", lora, write_lora(tmp_path / "other"))[1]
+    assert out.count("by chance") == 1
+
+
+def test_products_without_end_are_refused(lamella, tmp_path) -> None:
+    from safetensors.numpy import save_file
+
+    size, folders = 1 << 20, []
+    for name in ("a", "b"):
+        folder = write_lora(tmp_path / name)
+        parts = {"A": np.ones((1, size), "f4"), "B": np.ones((size, 1), "f4")}
+        path = "base_model.model.layers.0.q.lora_"
+        named = {f"{path}{part}.weight": values for part, values in parts.items()}
+        save_file(named, f"{folder}/adapter_model.safetensors")
+        folders.append(folder)
+    code, _, err = lamella("diff", *folders)
+    assert code == 2 and "makes 1,099,511,627,776 values of its factors" in err, err
+
+
+def test_layers_of_two_adapters_are_no_list_of_weights(lamella, base, tmp_path, lora) -> None:
+    other = write_lora(tmp_path / "other")
+    words = ("diff", base, "--adapter", lora, "--to-adapter", other, "--by", "layer")
+    code, out, _ = lamella(*words)
+    assert code == 0 and "layers.0.q" not in out.partition("from their factors")[2]
+    assert "by chance" in out
+
+
+def test_a_bias_beside_a_factor_is_named_with_it() -> None:
+    from inspect_core.work.adapted import TargetNote
+    from inspect_core.work.adapted_places import facts_of
+
+    bias = TargetNote(0, "q", "q.bias", "saved", (6,), None, None, None, "")
+    lora = TargetNote(0, "q", "q.weight", "LoRA", (6, 6), 8, 16.0, 2.0, "")
+    assert facts_of([bias, lora]) == "LoRA r=8 alpha=16 scaling=2 + bias"
+    assert facts_of([bias]) == "bias saved"

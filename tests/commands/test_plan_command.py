@@ -62,7 +62,7 @@ tiny
 memory  without activations
   weights      39.1 kB  as stored
   gradients    3.07 kB  as the parameters
-  Adam         6.14 kB  2 x F32
+  Adam         6.14 kB  2 as the parameters
   sum          48.3 kB
 
 step  kind           entry          hits  layers
@@ -93,7 +93,7 @@ def test_it_runs_in_a_process_of_its_own(model, lamella, monkeypatch):
 def test_without_types_it_says_so_and_ascii_is_ascii(model, lamella):
     status, out, _ = lamella(model, *LORA, "--no-types", "--ascii")
     assert status == 0
-    assert out.splitlines()[0] == "tiny  by names and shapes: module types are not known"
+    assert out.splitlines()[0] == "tiny  by the file's names and shapes: module types are not known"
     assert out.isascii()
     assert "768 in adapters" in out
 
@@ -133,7 +133,7 @@ def test_each_suffix_is_a_form_and_nothing_is_overwritten(model, lamella, tmp_pa
         [("freeze", "embeddings"), ("lora", "query,value"), ("rank", 4), ("alpha", 16.0),
          ("layers", "1-3")]
     )  # fmt: skip
-    assert plan.base == "tiny"
+    assert plan.base == model
     assert "get_peft_model" in files[1].read_text()
     names = files[2].read_text().splitlines()
     assert len(names) == 12
@@ -184,8 +184,9 @@ def test_two_plans_are_compared(model, lamella, tmp_path):
     assert "\n    rank: 4 -> 2\n    exclude: +layer.2.attention.self.query\n" in out
     status, out, _ = lamella(model, "--plan", one, "--against", other, "--no-types")
     assert status == 1
-    assert "- encoder.layer.{n}.attention.self.query.lora_A.default.weight  3 tensors" in out
-    assert "+ encoder.layer.{n}.attention.self.query.lora_A.default.weight  2 tensors" in out
+    query = "encoder.layer.{n}.attention.self.query.lora_A.default.weight"
+    assert f"- {query}  1 tensor," in out
+    assert f"? {query}  4 -> 2  2 tensors" in out and f"+ {query}" not in out
     status, out, _ = lamella(model, "--plan", one, "--against", one, "--no-types")
     assert status == 0
     assert "the plans say the same" in out
@@ -207,7 +208,7 @@ def test_the_tree_shows_planned_states(model, lamella):
     ("words", "said"),
     [
         (("--freeze", "embedings"), "did you mean embeddings?"),
-        (("--lora", "nowhere"), "PEFT would refuse this"),
+        (("--lora", "nowhere"), "PEFT would refuse this plan"),
         (("--lora", "query", "--exclude-modules", "nothing"), "nothing"),
         (("--freeze", "*"), "nothing"),
     ],
@@ -268,7 +269,7 @@ def test_the_plan_that_a_fine_tune_used(model, lamella, tmp_path):
     assert "  1. freeze embeddings, layer.0\n" in out
     assert "new, and so trained: classifier.bias, classifier.weight" in err
     assert read_plan(file) == Plan(
-        (Freeze((Pattern("embeddings"), Pattern("layer.0"))),), base="tiny"
+        (Freeze((Pattern("embeddings"), Pattern("layer.0"))),), base=model
     )
     status, out, _ = lamella(
         "--from-diff", model, str(folder), "--lora", "query", "--format", "json", "--no-types"
@@ -334,3 +335,56 @@ def test_settings_belong_to_the_placement_before_them():
 def test_one_kind_with_settings_between_is_two_steps():
     steps = given(("lora", "a"), ("rank", 2), ("lora", "b"))
     assert steps == (Place(targets=("a",), rank=2), Place(targets=("b",)))
+
+
+@pytest.mark.parametrize("alpha", ["nan", "inf", "-inf", "1e400", "1e10"])
+def test_an_alpha_is_a_finite_number(model, lamella, alpha):
+    status, out, err = lamella(model, "--lora", "query", f"--alpha={alpha}", "--no-types")
+    assert (status, out) == (2, "") and "--alpha" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["OTHER", "F33", "none", "Q1"])
+def test_a_dtype_without_a_size_is_refused(model, lamella, word):
+    status, out, err = lamella(model, "--lora", "query", "--adapter-dtype", word, "--no-types")
+    assert (status, out) == (2, "") and "--adapter-dtype: no dtype" in err
+
+
+def test_dtypes_are_named_as_people_name_them(model, lamella):
+    def memory(*words: str) -> str:
+        status, out, _ = lamella(model, "--lora", "query", *words, "--no-types")
+        assert status == 0
+        return out.partition("memory")[2].partition("entry")[0]
+
+    for word, name in (("bf16", "BF16"), ("bfloat16", "BF16"), ("float32", "F32"),
+                       ("fp16", "F16"), ("8bit", "I8"), ("int8", "I8"), ("4bit", "NF4"),
+                       ("nf4", "NF4")):  # fmt: skip
+        assert memory("--weights-dtype", word) == memory("--weights-dtype", name), word
+
+
+def test_dropout_and_the_base_are_in_pefts_config(model, lamella):
+    status, out, _ = lamella(
+        model, "--lora", "query", "--dropout", "0.05", "--no-types", "--format", "peft"
+    )
+    found = json.loads(out)
+    assert status == 0 and found["lora_dropout"] == 0.05 and found["lora_alpha"] == 16
+    assert found["base_model_name_or_path"] == model
+    status, out, _ = lamella(
+        model, "--lora", "query", "--dropout", "0.05", "--no-types", "--format", "plan"
+    )
+    assert "dropout = 0.05" in out and "dropout 0.05" in out
+    assert lamella(model, "--lora", "query", "--dropout", "1", "--no-types")[0] == 2
+
+
+def test_frozen_adapters_are_not_told_as_trained(model, lamella):
+    status, out, _ = lamella(model, "--lora", "query", "--freeze", "lora_A", "--no-types")
+    assert status == 0 and "512 in adapters" in out.replace(",", "")
+
+
+def test_targets_that_are_one_text_are_explained(model, lamella, tmp_path):
+    file = tmp_path / "p.toml"
+    file.write_text('[[step]]\nplace = "lora"\ntargets = "query"\n')
+    _, out, _ = lamella(model, "--plan", str(file), "--no-types")
+    assert 'fit whole names; the end of one is ["query"]' in out
+    file.write_text("")
+    status, _, err = lamella(model, "--plan", str(file), "--no-types")
+    assert status == 2 and "not a plan: it has neither lamella_plan nor a step" in err

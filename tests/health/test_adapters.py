@@ -48,19 +48,14 @@ def test_a_good_one_has_no_warnings(tmp_path):
         ({"base_model_name_or_path": None}, "names no base model"),
         ({"base_model_name_or_path": ""}, "names no base model"),
         ({"base_model_name_or_path": 5}, "the base model is 5, which is no name"),
-        ({"base_model_name_or_path": "."}, 'a local path ("."): never followed'),
-        ({"base_model_name_or_path": "/etc"}, 'a local path ("/etc"): never followed'),
-        ({"base_model_name_or_path": "../x.safetensors"}, "never followed"),
         ({"base_model_name_or_path": "http://127.0.0.1:1/x"}, "a web address"),
-        ({"base_model_name_or_path": "\x1b]0;x\x07"}, "never followed"),
-        ({"target_modules": "(a+)+$"}, 'a regular expression ("(a+)+$"): not run'),
-        ({"target_modules": "(["}, "not run"),
+        ({"target_modules": "(a+)+$"}, 'a regular expression ("(a+)+$"): run under'),
+        ({"target_modules": "(["}, "run under a limit of time"),
         ({"target_modules": ["q_proj", 3, None]}, "holds 2 entries that are no names"),
         ({"target_modules": 3}, "target_modules is 3, not a list of names"),
         ({"modules_to_save": [[]]}, "modules_to_save holds an entry that is no name"),
         ({"peft_type": "EVIL"}, '"EVIL" is no kind of adapter'),
         ({"peft_type": 3}, "peft_type is 3"),
-        ({"auto_mapping": {"base_model_class": "Evil", "parent_library": "os"}}, "(Evil, os): not"),
         ({"rank_pattern": {"(a+)+$": 8}}, "rank_pattern holds regular expressions ((a+)+$)"),
         ({"alpha_pattern": {"([": 3}}, "alpha_pattern holds regular expressions (([)"),
         ({"rank_pattern": {"q_proj": 0}}, "rank_pattern gives no usable number for q_proj"),
@@ -75,6 +70,27 @@ def test_odd_fields(tmp_path, change, words):
     found = warnings_of(tmp_path, {**CONFIG, **change})
     assert any(words in line for line in found), found
     assert all(line.isprintable() for line in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"base_model_name_or_path": "."}, 'a local path ("."): never followed'),
+        ({"base_model_name_or_path": "/etc"}, 'a local path ("/etc"): never followed'),
+        ({"base_model_name_or_path": "../x.safetensors"}, "never followed"),
+        ({"base_model_name_or_path": "\x1b]0;x\x07"}, "never followed"),
+        ({"auto_mapping": {"base_model_class": "Evil", "parent_library": "os"}}, "(Evil, os): not"),
+    ],
+)  # fmt: skip
+def test_what_every_adapter_made_at_home_says_is_a_note(tmp_path, change, words):
+    from inspect_core.health.report import check
+
+    folder = write_adapter(tmp_path, {**CONFIG, **change})
+    assert open_checkpoint(str(folder)).warnings == ()
+    said = read_adapter_config(folder)[1]
+    assert any(words in line for line in said) and all(line.isprintable() for line in said)
+    [found] = [one for one in check(str(folder)).findings if words in one.text]
+    assert found.severity == "note"
 
 
 @pytest.mark.parametrize("number", ["NaN", "1e999", "-Infinity"])
@@ -208,7 +224,7 @@ def test_targets_that_are_an_expression(tmp_path):
 
 
 def test_adalora_means_something_else_by_patterns(tmp_path):
-    config_of(tmp_path, peft_type="ADALORA", rank_pattern={"q.lora_E": [True, False]})
+    config_of(tmp_path, peft_type="ADALORA", init_r=12, rank_pattern={"q.lora_E": [True, False]})
     assert read_adapter_config(tmp_path)[1] == []
 
 

@@ -89,8 +89,9 @@ def test_what_is_irregular_is_warned_of() -> None:
         "adapter two is irregular: some of its modules are merged, others are not",
     )
     assert opened(model).notes == (
-        "adapter one: LoRA r=2 on 1 module, active, tunable",
-        "adapter two: LoRA r=3 on 2 modules, inactive, merged only in part, frozen",
+        "adapter one: active, tunable, LoRA r=2 alpha=8 scaling=4 on 1 module",
+        "adapter two: inactive, merged only in part, frozen,"
+        " LoRA r=3 alpha=8 scaling=2.667 on 2 modules",
     )
 
 
@@ -136,7 +137,7 @@ def test_virtual_prompts(config: peft.PeftConfig, method: str) -> None:
     assert (found.method, found.modules, found.active, found.trainable) == (method, 0, True, True)
     tunable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     assert found.parameters == tunable
-    assert told(found) == f"adapter default: {method}, active, tunable"
+    assert told(found) == f"adapter default: active, tunable, {method}"
 
 
 def test_adapters_that_were_put_into_a_model_without_peft_around_it() -> None:
@@ -147,7 +148,9 @@ def test_adapters_that_were_put_into_a_model_without_peft_around_it() -> None:
 
 def test_names_of_adapters_are_made_safe() -> None:
     model = peft.get_peft_model(net(), CONFIGS["LoRA"], "a\x1b[2J")
-    assert opened(model).notes == (r"adapter a\x1b[2J: LoRA r=2 on 1 module, active, tunable",)
+    assert opened(model).notes == (
+        r"adapter a\x1b[2J: active, tunable, LoRA r=2 alpha=8 scaling=4 on 1 module",
+    )
     assert statuses(model)[0].name == "a\x1b[2J"
 
 
@@ -165,3 +168,11 @@ def test_nothing_of_the_layers_is_called(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_model_without_adapters_has_none() -> None:
     assert statuses(tiny_llama()) == ()
     assert opened(tiny_llama()).notes == ()
+
+
+def test_what_is_switched_off_is_not_called_active() -> None:
+    model = peft.get_peft_model(net(), CONFIGS["LoRA"])
+    with model.disable_adapter():
+        (note,) = opened(model).notes
+    assert "switched off" in note and "active" not in note
+    assert ": active," in opened(model).notes[0]

@@ -105,7 +105,7 @@ def test_adapters_stand_below_the_title() -> None:
     model = peft.get_peft_model(net(), peft.LoraConfig(r=2, target_modules=["up"]))
     lines = printed(model).splitlines()
     assert lines[0].startswith("PeftModel of Net")
-    assert lines[1] == "adapter default: LoRA r=2 on 1 module, active, tunable"
+    assert lines[1] == "adapter default: active, tunable, LoRA r=2 alpha=8 scaling=4 on 1 module"
     assert any("lora_A" in line and "◆" in line for line in lines)
 
 

@@ -1,6 +1,7 @@
 """What the adapters of a live model change, against what PEFT makes of a merge."""
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,15 @@ import peft
 import pytest
 import torch
 from live_made import net, opened, stir, tiny_llama, value
+from safetensors.torch import save_file
 
+from inspect_core import diff
 from inspect_core.errors import UsageError
 from inspect_core.live import View, register_pair
 from inspect_core.opening import open_model
 from inspect_core.pairing import pair_checkpoints
+from inspect_core.results.comparison import Side
+from inspect_core.work.listings import listing_of
 
 MERGING: dict[str, Any] = {
     "LoRA": peft.LoraConfig(r=2, lora_alpha=7, target_modules=["up", "down"]),
@@ -181,3 +186,37 @@ def test_before_its_adapters_a_model_has_none_of_them() -> None:
         found = ours.overlay.targets_of("base_model.model.down.base_layer.weight")
         assert [(one.adapter, one.rank, one.method) for one in found] == [(1, 3, "LoRA")]
         assert ours.warnings and not theirs.warnings
+
+
+def test_what_is_computed_takes_the_bytes_of_its_weight() -> None:
+    config = peft.LoraConfig(r=2, target_modules=["up", "down"])
+    model = stir(peft.get_peft_model(net(torch.float32), config))
+    stored = sum(one.numel() * one.element_size() for one in model.parameters())
+    checkpoint = opened(model)
+    assert any(info.dtype == "F64" for info in checkpoint.tensors.values())
+    assert listing_of(checkpoint).nbytes == stored
+    assert Side.of(checkpoint).dtypes == ("F32",)
+
+
+def test_a_live_model_against_a_checkpoint(tmp_path: Path) -> None:
+    base = net(torch.float32)
+    save_file(dict(base.state_dict()), tmp_path / "model.safetensors")
+    folder, before = str(tmp_path), copy.deepcopy(base)
+    model = stir(peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["up"])))
+    moved = before.up.weight.double() - merged_up(model)
+    report = diff(folder, model)
+    found = {one.name: one for one in report.tensors}
+    up = found["base_model.model.up.base_layer.weight"]
+    assert (up.status, up.dtype, up.reference_dtype) == ("changed", "F32", "F32")
+    assert up.l2 == pytest.approx(moved.norm().item(), rel=1e-9)
+    assert diff(before, folder).summary.identical
+    assert diff(before, model).summary.counts["changed"] == 1
+    with pytest.raises(TypeError, match=r"torch\.nn\.Module"):
+        diff(folder, 3)  # type: ignore[arg-type]
+
+
+def merged_up(model: torch.nn.Module) -> torch.Tensor:
+    layer = model.base_model.model.up
+    change = layer.lora_B.default.weight.double() @ layer.lora_A.default.weight.double()
+    found: torch.Tensor = layer.base_layer.weight.double() + layer.scaling["default"] * change
+    return found.detach()

@@ -180,3 +180,30 @@ def test_it_goes_with_the_jobs_and_beside_a_map(tmp_path: Path) -> None:
     assert detail.summary.changed == 0
     report = diff(reference.uri, model.uri, layer_map=COMMON)
     assert {tensor.status for tensor in report.tensors} == {"identical"}
+
+
+def test_the_blocks_of_an_encoder_stand_for_those_of_a_decoder(tmp_path: Path) -> None:
+    decoder = saved(tmp_path / "gpt2", as_gpt2(opt()), GPT2)
+    size = int(next(i for n, i in decoder.tensors.items() if n.endswith("ln_1.bias")).shape[0])
+    block = "encoder.layer.0"
+    encoder = saved(
+        tmp_path / "bert",
+        {
+            "embeddings.word_embeddings.weight": np.ones((30, size), np.float32),
+            **{
+                f"{block}.attention.self.{part}.weight": np.ones((size, size), np.float32)
+                for part in ("query", "key", "value")
+            },
+            f"{block}.attention.output.dense.weight": np.ones((size, size), np.float32),
+            f"{block}.attention.output.LayerNorm.weight": np.ones(size, np.float32),
+        },
+        {"model_type": "bert"},
+    )
+    found = by_name(pair_checkpoints(encoder, decoder, COMMON))
+    for name in ("attention.self.query", "attention.output.dense", "attention.output.LayerNorm"):
+        match = found[f"{block}.{name}.weight"]
+        assert match.status == "pair" and match.reference is not None
+        assert ".h.0." in f".{match.reference.name}"
+        assert "of an encoder and of a decoder" in match.reason
+    turned = by_name(pair_checkpoints(decoder, encoder, COMMON))
+    assert sum(match.status == "pair" for match in turned.values()) > 2

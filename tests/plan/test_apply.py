@@ -9,7 +9,7 @@ from planned_models import ALL_PLANS, QV, freeze, listing_of_kind, model_of, tha
 
 from inspect_core.errors import UsageError
 from inspect_core.plan.apply import apply_plan
-from inspect_core.plan.plan import Place, Plan
+from inspect_core.plan.plan import Freeze, Pattern, Place, Plan
 from inspect_core.plan.preview import trainable_names
 from inspect_core.plan.written.files import write_plan
 from inspect_core.structure.from_modules import model_listing
@@ -125,3 +125,29 @@ def test_any_module_will_do(plan):
     wanted = trainable_names(names, specs, facts, plan)
     assert trained(applied(model, plan)) == wanted
     assert wanted
+
+
+def test_a_lazy_model_is_refused_before_anything_changes():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LazyLinear(4))
+    with pytest.raises(UsageError, match="waits for its first input"):
+        apply_plan(model, Plan((Freeze((Pattern("", "exact"),)),)))
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_config_that_raises_is_one_line_and_a_strangers_is_not_called():
+    class Raising(torch.nn.Linear):
+        @property
+        def config(self):
+            raise RuntimeError("no config\n\x1b[31mhere")
+
+    class Odd:
+        def to_dict(self):
+            raise AssertionError("called")
+
+    plan = Plan((Freeze((Pattern("bias"),)),))
+    with pytest.raises(UsageError, match="config cannot be read: RuntimeError") as raised:
+        apply_plan(Raising(2, 2), plan)
+    assert "\x1b" not in str(raised.value) and "\n" not in str(raised.value)
+    model = torch.nn.Linear(2, 2)
+    model.config = Odd()
+    assert not apply_plan(model, plan).bias.requires_grad

@@ -20,7 +20,7 @@ def test_what_is_in_both_and_what_is_not():
     assert lines(one, other) == [
         "  1. freeze embeddings",
         "+ 2. thaw pooler",
-        "  2. LoRA r=8 alpha=8 on query, value",
+        "  2. LoRA r=8 alpha=16 on query, value",
     ]
     assert lines(other, one)[1] == "- 2. thaw pooler"
 
@@ -34,8 +34,8 @@ def test_fields_that_differ_are_named():
     assert lines(one, other) == [
         "? base: a -> b",
         "? memory of weights: none -> BF16",
-        "- 1. LoRA r=8 alpha=8 on query, value, layers 0-1",
-        "+ 1. LoRA r=4 alpha=8 on query, key, rank key=2",
+        "- 1. LoRA r=8 alpha=16 on query, value, layers 0-1",
+        "+ 1. LoRA r=4 alpha=16 on query, key, rank key=2",
         "?   targets: -value +key",
         "?   rank: 8 -> 4",
         "?   layers: 0-1 -> all",
@@ -61,10 +61,11 @@ def test_what_only_one_trains_is_folded_by_layer(swapped):
     here, there = ("+", "-") if swapped else ("-", "+")
     inside = "bert.encoder.layer.{n}.attention.self"
     assert {kind for mark, kind in found if mark == here} == {
-        f"{inside}.{name}.lora_{part}.default.weight"
-        for name in ("query", "value")
-        for part in "AB"
+        f"{inside}.{name}.lora_{part}.default.weight" for name in ("value",) for part in "AB"
     }
+    [query, _] = [kind for mark, kind in found if mark == "?"]
+    assert query == f"{inside}.query.lora_A.default.weight"
+    assert found["?", query].change == ("2 -> 8" if swapped else "8 -> 2")
     assert found[there, f"{inside}.key.lora_A.default.weight"].params == 4 * 2 * 16
     assert found[there, f"{inside}.key.lora_A.default.weight"].tensors == 4
     assert trained_differences(one, one) == ()

@@ -5,6 +5,7 @@ import warnings
 
 import peft
 import pytest
+import torch
 from planned_models import (
     AFTER,
     ALL_PLANS,
@@ -65,7 +66,7 @@ def test_folded_placements_keep_their_scales():
         for name, module in model.named_modules()
         if hasattr(module, "lora_A")
     }
-    assert scales == {"query": 4 / 2, "value": 8 / 6}
+    assert scales == {"query": 4 / 2, "value": 16 / 6}
 
 
 def test_folded_placements_are_said_in_short():
@@ -73,7 +74,7 @@ def test_folded_placements_are_said_in_short():
     found = adapter_config(TOGETHER["two ranks"][1], *listing)
     assert found["target_modules"] == ["query", "value"]
     assert found["rank_pattern"] == {"value": 6}
-    assert found["alpha_pattern"] == {"value": 8}
+    assert found["alpha_pattern"] == {"value": 16}
     found = adapter_config(TOGETHER["two ranks by layer"][1], *listing_of_kind("llama"))
     assert found["target_modules"][0] == "q_proj"
     assert all("v_proj" in name for name in found["target_modules"][1:])
@@ -145,6 +146,41 @@ def test_the_snippet_does_what_the_preview_shows(name, capsys):
     assert capsys.readouterr().out == f"{count} parameters are trained; the plan has {count}\n"
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (freeze("*"), thaw("lm_head")),
+        (freeze("lm_head"),),
+        (freeze("*", but=("lm_head",)),),
+        (Place(targets=("c_attn",)), thaw("lm_head")),
+        (Place(targets=("c_attn",)), thaw("*", but=("lm_head.weight",))),
+        (Place(targets=("c_attn",), modules_to_save=("lm_head",)), thaw("wte", but=("lm_head",))),
+    ],
+)
+def test_the_snippet_finds_a_tied_parameter_by_any_of_its_names(steps):
+    names, specs, facts, config = listing_of_kind("gpt2")
+    plan = Plan(steps)
+    space = {"model": model_of("gpt2")}
+    exec(snippet(plan, names, specs, facts, config), space)
+    assert trained(space["model"]) == trainable_names(names, specs, facts, plan, config)
+
+
+def test_the_snippet_finds_names_with_a_line_break():
+    from inspect_core.structure.from_modules import model_listing
+
+    def made():
+        model = torch.nn.Module()
+        for name in ("a\nb", "c\\", 'd"'):
+            model.add_module(name, torch.nn.Sequential(torch.nn.Linear(2, 2)))
+        return model
+
+    for text in ("0.weight", "=a\nb.0.weight", "a\nb", "*\n*", 'd"', "c\\"):
+        plan, space = Plan((freeze(text),)), {"model": made()}
+        exec(snippet(plan, *model_listing(made())), space)
+        wanted = trainable_names(*model_listing(made()), plan)
+        assert len(wanted) < 6 and trained(space["model"]) == wanted, text
+
+
 HOSTILE = 'x\'); import os; os.abort() #\n\u2028"""\\'
 
 
@@ -166,7 +202,7 @@ def test_no_name_becomes_code():
             called.append(settings)
 
     class Model:
-        def named_parameters(self):
+        def named_parameters(self, remove_duplicate=True):
             return []
 
         parameters = named_parameters

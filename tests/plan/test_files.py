@@ -46,7 +46,12 @@ PLACES = st.builds(
 PLANS = st.builds(
     Plan,
     st.lists(FREEZES | PLACES, max_size=4).map(tuple),
-    st.builds(Precision, *[st.sampled_from(("", "F32", "BF16"))] * 4),
+    st.builds(
+        Precision,
+        st.sampled_from(("", "F32", "BF16", "NF4")),
+        st.sampled_from(("F32", "BF16")),
+        *[st.sampled_from(("", "F32", "BF16"))] * 2,
+    ),
     st.text(st.characters(codec="utf-8"), max_size=12),
 )
 

@@ -257,3 +257,51 @@ def test_a_planned_lora_is_not_read_off_one_that_is_not_merged(base):
     assert found.lora is None
     assert patterns(found.plan) == [["*"]]
     assert QV not in found.plan.steps
+
+
+def _odd(tmp_path, base: dict[str, int], moved: set[str], low_rank: bool = False) -> Plan:
+    rng = torch.Generator().manual_seed(0)
+    before = {name: torch.randn(4, 4, generator=rng) for name in base}
+    one = torch.outer(torch.arange(1.0, 5.0), torch.ones(4))
+    step = one if low_rank else 1 + torch.randn(4, 4, generator=rng)
+    after = {name: value + step if name in moved else value for name, value in before.items()}
+    save_file(before, tmp_path / "b.safetensors")
+    save_file(
+        {name: value.contiguous() for name, value in after.items()}, tmp_path / "t.safetensors"
+    )
+    return plan_from_diff(str(tmp_path / "b.safetensors"), str(tmp_path / "t.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("names", "moved"),
+    [
+        ((".x", "a.weight", "b.weight"), {"a.weight", "b.weight"}),
+        ((".x", ".y", "b.weight"), {".y"}),
+        (("a", "a.b", "c"), {"a.b", "c"}),
+        (("a", "a.b", "a.b.c", "d"), {"a.b"}),
+        (("a", "a.b", "a.b.c", "d"), {"a", "a.b.c"}),
+    ],
+)
+def test_odd_names_train_just_what_moved(tmp_path, names, moved):
+    from inspect_core.plan.preview import trainable_names
+    from inspect_core.structure.build import NO_FACTS
+    from inspect_core.structure.tree import LeafSpec
+
+    plan = _odd(tmp_path, names, moved)
+    specs = [LeafSpec("F32", (4, 4))] * len(names)
+    assert set(trainable_names(names, specs, NO_FACTS, plan)) == moved
+
+
+def test_a_proposal_of_lora_holds_in_its_own_preview(tmp_path):
+    from inspect_core.plan.preview import preview, trainable_names
+    from inspect_core.structure.build import NO_FACTS
+    from inspect_core.structure.tree import LeafSpec
+
+    names = [*(f"m.{k}.ff.weight" for k in range(4)), "m.4.ff.w.weight"]
+    plan = _odd(tmp_path, names, set(names[:4]), low_rank=True)
+    [place] = plan.steps
+    assert isinstance(place, Place) and place.rank == 1
+    about = names, [LeafSpec("F32", (4, 4))] * len(names), NO_FACTS
+    assert not preview(*about, plan).error
+    found = {name.partition(".lora_")[0] for name in trainable_names(*about, plan)}
+    assert found == {f"base_model.model.m.{k}.ff" for k in range(4)}

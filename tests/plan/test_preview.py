@@ -1,5 +1,7 @@
 """What a plan shows: states, counts, hits, warnings, and what it leaves alone."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -385,3 +387,18 @@ def test_counts_add_up(steps: list[Freeze | Place]) -> None:
     if not result.error:
         found = trainable_names(names, specs, NO_FACTS, Plan(tuple(steps)))
         assert sum(LeafSpec("", shape).numel for shape in found.values()) == totals.tunable
+
+
+def test_adam_has_the_dtype_of_each_parameter_as_torch_has():
+    names = ["a.weight", "head.weight"]
+    about = names, [LeafSpec("BF16", (8, 8)), LeafSpec("BF16", (4, 8))], NO_FACTS
+    plan = Plan((Place(targets=("a",), rank=2, modules_to_save=("head",)),))
+    totals = preview(*about, plan).totals
+    assert totals.optimizer_bytes == 2 * (4 * 2 * 16 + 2 * 32)
+    assert totals.optimizer_bytes == 2 * totals.gradient_bytes
+    frozen = preview(*about, plan.then(Freeze((Pattern("lora_A"),)))).totals
+    assert (frozen.delta, frozen.tunable_delta) == (64, 48)
+    with pytest.raises(UsageError, match="no dtype"):
+        preview(*about, replace(plan, precision=Precision(adapter="")))
+    with pytest.raises(UsageError, match="no dtype"):
+        preview(*about, replace(plan, precision=Precision(weights="OTHER")))

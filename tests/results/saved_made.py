@@ -107,7 +107,8 @@ def _values(draw, dtype, numel):
 @st.composite
 def _sides(draw):
     uri = draw(st.one_of(TEXTS, st.lists(TEXTS, max_size=3).map(tuple)))
-    return Side(uri, "a title", draw(st.integers(0, 9)), ("F32",), ("a warning",))
+    stored = draw(st.dictionaries(TEXTS, DTYPE_NAMES, max_size=2))
+    return Side(uri, "a title", draw(st.integers(0, 9)), ("F32",), ("a warning",), stored)
 
 
 @st.composite

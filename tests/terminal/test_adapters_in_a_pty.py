@@ -43,7 +43,7 @@ def test_a_real_adapter_on_its_base(tmp_path, size) -> None:
     terminal.keys("/")
     terminal.until("names that hold")
     terminal.keys("self.query\r")
-    terminal.until("LoRA r=8 ×2")
+    terminal.until("LoRA r=8 scale 2")
     terminal.settle()
     if size[0] == 80:
         terminal.keys("\t")

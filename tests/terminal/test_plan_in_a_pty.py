@@ -38,6 +38,12 @@ def header(app: Terminal) -> str:
     return app.text.split("\n")[1]
 
 
+def tunable_in(app: Terminal) -> int | None:
+    """The tunable parameters that the detail pane counts."""
+    found = re.search(r"tunable +([\d,]+)", app.text.split("\n", 2)[2])
+    return None if found is None else int(found[1].replace(",", ""))
+
+
 def press(app: Terminal, keys: str) -> None:
     """Press keys one by one, as a person does."""
     for key in keys:
@@ -54,7 +60,7 @@ def test_freeze_place_and_export_what_peft_then_trains(terminal, tmp_path, size)
     app.until("nothing planned yet")
     # The first two layers: the fold is opened to its members, each is frozen.
     press(app, "jjljlj")
-    assert "0-5" in app.text
+    app.until("0-5")
     press(app, "ofjf")
     app.until("encoder.layer.1")
     # LoRA on the query and value of the other layers, by the dialog.
@@ -62,16 +68,16 @@ def test_freeze_place_and_export_what_peft_then_trains(terminal, tmp_path, size)
     app.until("save whole")
     app.keys("query,value\t2-5\r")
     app.until("LoRA r=8")
-    app.settle()
-    shown = header(app)
-    assert "query,value" in shown and "×8" in shown
+    app.wait(lambda: "query,value" in header(app) and "×8" in header(app), "the adapter's line")
     if size[0] < 100:
         app.keys("\t")
         app.until("parameters")
-    tunable = int(re.search(r"tunable +([\d,]+)", app.text.split("\n", 2)[2])[1].replace(",", ""))
+    app.wait(lambda: tunable_in(app) is not None, "how much is tunable")
+    app.settle()
+    tunable = tunable_in(app)
     press(app, "e")
     app.until("Write the plan to a new file")
-    app.settle(0.2)
+    app.settle()
     app.keys(f"{out}\r")  # the suggestion is marked: what is typed replaces it
     app.until("written")
     app.keys("q")

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
@@ -38,6 +39,10 @@ def write_model(path: Path, names: list[str]) -> str:
     header = json.dumps(entries).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header + b"\1\2\3\4" * 2 * len(names))
     return str(path)
+
+
+PATIENCE = 150.0
+"""Seconds: a machine that others use, too, may be slow."""
 
 
 class Terminal:
@@ -74,10 +79,14 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self._screen.display)
 
-    def until(self, text: str, seconds: float = 40.0) -> None:
+    def until(self, text: str, seconds: float = PATIENCE) -> None:
+        self.wait(lambda: text in self.text, text, seconds)
+
+    def wait(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
+        """Read until something holds; only a test that would fail waits as long as it may."""
         end = time.monotonic() + seconds
-        while text not in self.text:
-            assert time.monotonic() < end, f"never came: {text!r}\n{self.text}"
+        while not holds():
+            assert time.monotonic() < end, f"never came: {what!r}\n{self.text}"
             self.read()
 
     def settle(self, seconds: float = 0.6) -> None:

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from tui.terminal import Look
 
 FILE = click.Path(path_type=Path)
+MOST_RANK = 1 << 20
 FORMATS = ("table", "json", "plan", "peft", "python", "names")
 
 SECTIONS = {
     "Steps, in the order in which they are given": ("freeze", "thaw", "lora", "dora", "ia3"),
     "Of the --freeze or --thaw before it": ("exclude",),
     "Of the --lora, --dora or --ia3 before it": (
-        "rank", "alpha", "rslora", "layers", "layers_pattern", "exclude_modules", "rank_pattern",
-        "alpha_pattern", "save_modules", "feedforward", "bias", "fan_in_fan_out", "task",
+        "rank", "alpha", "dropout", "rslora", "layers", "layers_pattern", "exclude_modules",
+        "rank_pattern", "alpha_pattern", "save_modules", "feedforward", "bias",
+        "fan_in_fan_out", "task",
     ),
     "Memory": ("weights_dtype", "adapter_dtype", "gradients_dtype", "optimizer_dtype"),
     "Plans": ("plan_file", "from_diff", "against", "map_file"),
@@ -64,8 +66,9 @@ def _named(flag: str, metavar: str, text: str, **more: Any) -> Callable[[Command
 @_named("--lora", "TARGETS", "Place LoRA, as PEFT's target_modules; it freezes all the rest.")
 @_named("--dora", "TARGETS", "Place LoRA with magnitudes.")
 @_named("--ia3", "TARGETS", "Place IA3.")
-@_named("--rank", "N", "r; 8 if not given.", type=click.IntRange(min=1))
-@_named("--alpha", "X", "lora_alpha; 8 if not given.", type=float)
+@_named("--rank", "N", "r; 8 if not given.", type=click.IntRange(1, MOST_RANK))
+@_named("--alpha", "X", "lora_alpha; 16 if not given.", type=float)
+@_named("--dropout", "X", "lora_dropout.", type=click.FloatRange(0, 1, max_open=True))
 @_named("--rslora", "", "Scale by alpha / sqrt(r).", is_flag=True)
 @_named("--layers", "LAYERS", "layers_to_transform: 0-3,7.")
 @_named("--layers-pattern", "NAMES", "layers_pattern: what the lists of layers are called.")
@@ -80,7 +83,7 @@ def _named(flag: str, metavar: str, text: str, **more: Any) -> Callable[[Command
 @click.option("--weights-dtype", metavar="DTYPE", help="Of the weights; as stored if not given.")
 @click.option("--adapter-dtype", metavar="DTYPE", help="Of the adapter; F32 if not given.")
 @click.option("--gradients-dtype", metavar="DTYPE", help="Of gradients; that of the parameter.")
-@click.option("--optimizer-dtype", metavar="DTYPE", help="Of Adam's states; F32 if not given.")
+@click.option("--optimizer-dtype", metavar="DTYPE", help="Of Adam's states; that of the parameter.")
 @click.option("--plan", "plan_file", type=FILE, metavar="FILE", help="Begin with this plan.")
 @click.option(
     "--from-diff",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inspect_core.adapters.folders import is_adapter
+from inspect_core.adapters.folders import is_adapter, refuse_several
 from inspect_core.errors import UsageError
 from inspect_core.opening import Adapted, Files, Uri, open_model
 
@@ -26,8 +26,10 @@ def compared_models(
         onto: adapters that are put on BASE in place of those, for the other side.
 
     Raises:
-        UsageError: an adapter is given where its base is wanted.
+        UsageError: an adapter is given where its base is wanted, or a folder of several.
     """
+    for word in words:
+        refuse_several(word)
     base, *others = words
     if onto and others:
         raise UsageError("goes with BASE alone", where="--to-adapter", hint="leave MODEL out")

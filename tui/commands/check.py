@@ -152,11 +152,14 @@ def _verdict(report: HealthReport) -> list[str | tuple[str, str]]:
     read = sum(tensor.values is not None for tensor in report.tensors)
     odd = sum(bool(t.values and t.values.nonfinite) for t in report.tensors)
     left = len(report.tensors) - read
-    said = f"everything is finite: {_tensors(read)}"
+    finite = f"everything is finite: {_tensors(read)}"
     if odd:
-        said = f"{odd:,} of {_tensors(read)} {'has' if odd == 1 else 'have'} NaN or infinity"
-    text = f"{said}, {fmt.size(report.bytes_read)} read in {report.seconds:.1f} s"
-    return [text + (f"; {left:,} could not be read" if left else "")]
+        finite = f"{odd:,} of {_tensors(read)} {'has' if odd == 1 else 'have'} NaN or infinity"
+    text = f"{finite}, {fmt.size(report.bytes_read)} read in {report.seconds:.1f} s"
+    said: list[str | tuple[str, str]] = [text + (f"; {left:,} could not be read" if left else "")]
+    if any(finding.kind == "untrained" for finding in report.findings):
+        said.append(("; an adapter that was never trained", "note"))
+    return said
 
 
 def _tensors(count: int) -> str:

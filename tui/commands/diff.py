@@ -112,8 +112,8 @@ def print_diff(models: Sequence[Uri], options: DiffOptions | None = None) -> Out
     require_sense(models, options, metrics)
     needed = metrics.needs(limit.metric for limit in limits)
     found = compared(models, options, needed)
-    warn_of(found)
     adapters = report_on(models)
+    warn_of(found, "" if adapters is None else adapters.remedy)
     if options.save is not None:
         from inspect_core.results.saved import save
 

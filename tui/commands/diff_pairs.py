@@ -106,8 +106,13 @@ def _but(
     return lambda match: left_out.isdisjoint(match.names) and (keep is None or keep(match))
 
 
-def warn_of(found: Sequence[Comparison]) -> None:
-    """Say on standard error what is odd about the models, and their being a pair."""
+def warn_of(found: Sequence[Comparison], remedy: str = "") -> None:
+    """Say on standard error what is odd about the models, and their being a pair.
+
+    Args:
+        found: the comparisons.
+        remedy: what to do where nothing could be compared, if that is known.
+    """
     said = set()
     for comparison in found:
         name = "model" if len(found) == 1 else comparison.model.title
@@ -117,7 +122,11 @@ def warn_of(found: Sequence[Comparison]) -> None:
                     note(f"warning: {side}: {warning}")
                 said.add((side, warning))
         matches = comparison.matches
-        if comparison.kept and not any(matches[at].status == "pair" for at in comparison.kept):
+        if any(matches[at].status == "pair" for at in comparison.kept):
+            continue
+        if remedy:
+            note(f"warning: {remedy}")
+        elif comparison.kept:
             whose = "the two" if len(found) == 1 else f"{name} and the base"
             note(f"warning: {whose} have no tensor in common: are they of one model?")
 

@@ -31,7 +31,7 @@ def print_view(
     (comparison,) = view.found
     old, new = comparison.reference.title, comparison.model.title
     if old == new:
-        old, new = str(comparison.reference.uri), str(comparison.model.uri)
+        old, new = _place(comparison.reference), _place(comparison.model)
     if comparison.made:
         output.line((f"a saved result of {comparison.made} UTC, not of the files as they are now",
                      "note"))  # fmt: skip
@@ -47,7 +47,13 @@ def print_view(
     _print_counts(comparison, output)
     _print_files(comparison, output)
     if adapters is not None:
-        print_below(adapters, output)
+        print_below(adapters, output, listed=view.by == "tensor")
+
+
+def _place(side: Side) -> str:
+    """Where a side was opened from, in words."""
+    words = [side.uri] if isinstance(side.uri, str) else list(side.uri)
+    return " + ".join(map(str, words))
 
 
 def _print_several(view: View, hidden: int, output: Output, adapters: AdapterReport | None) -> None:

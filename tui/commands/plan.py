@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from inspect_core.errors import LamellaError, UsageError
 from inspect_core.new_file import require_new, write_new
 from inspect_core.opening import Files
+from inspect_core.plan.bases import base_name
+from inspect_core.plan.dtypes import dtype_of_field
 from inspect_core.plan.plan import Plan, Precision
 from inspect_core.work.backend import Workers
 from inspect_core.work.plan_reports import PlanReport, ReportPlan
@@ -86,6 +88,8 @@ def print_plan(model: Files | None, asked: Asked) -> bool:
     for line in found.notes if found is not None else ():
         note(line)
     model = model or (asked.from_diff[0] if asked.from_diff else None)
+    if model is not None and not plan.base:
+        plan = replace(plan, base=base_name(model))
     if model is None:
         return _without_model(plan, against, wanted, asked)
     printed = [cast("Form", asked.form)] if asked.form not in ("table", "json") else []
@@ -142,7 +146,14 @@ def _precision(before: Precision, asked: Asked) -> Precision:
         "gradients": asked.gradients_dtype,
         "optimizer": asked.optimizer_dtype,
     }
-    return replace(before, **{key: value for key, value in given.items() if value is not None})
+    named = {}
+    for key, value in given.items():
+        if value is not None:
+            try:
+                named[key] = dtype_of_field(key, value)
+            except UsageError as error:
+                raise UsageError(error.what, where=f"--{key}-dtype", hint=error.hint) from None
+    return replace(before, **named)
 
 
 def _without_model(
@@ -198,7 +209,7 @@ def _print(
 ) -> None:
     if asked.form == "json":
         document = _document(plan, report, found)
-        sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+        sys.stdout.write(json.dumps(document, ensure_ascii=True, allow_nan=False) + "\n")
         return
     if asked.form != "table":
         sys.stdout.write(report.texts.get(cast("Form", asked.form), ""))
@@ -233,7 +244,8 @@ def _document(plan: Plan, report: PlanReport, found: "Evidence | None") -> dict[
         "typed": report.typed,
         "steps": steps,
         "precision": asdict(plan.precision),
-        "totals": asdict(shown.totals),
+        "note": shown.note or None,
+        "totals": asdict(shown.totals) if shown.counted else None,
         "hits": [asdict(hit) for hit in shown.hits],
         "warnings": shown.warnings,
         "error": shown.error or None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Freeze, Method, Place, Step
+from inspect_core.plan.written.file_fields import MOST_ALPHA
 from inspect_core.plan.written.spelling import layers_of, pattern_of
 
 ALL_LINEAR, AUTO, REGEX = "all-linear", "auto", "re:"
@@ -17,7 +18,7 @@ _LISTS = {
 }  # fmt: skip
 _PLAIN = {
     "rank": "rank", "alpha": "alpha", "rslora": "rslora", "bias": "bias", "task": "task",
-    "fan_in_fan_out": "fan_in_fan_out",
+    "fan_in_fan_out": "fan_in_fan_out", "dropout": "dropout",
 }  # fmt: skip
 _SETTINGS = {"layers", "rank_pattern", "alpha_pattern", *_LISTS, *_PLAIN}
 _FREEZING = {"freeze", "thaw"}
@@ -117,6 +118,8 @@ def _with(step: Step, name: str, value: Any) -> Step:
     if name == "alpha_pattern":
         key, number = _pair(name, value)
         return replace(step, alpha_pattern={**step.alpha_pattern, key: number})
+    if name == "alpha" and not abs(value) <= MOST_ALPHA:  # nor NaN
+        raise UsageError(f"is a number up to {MOST_ALPHA:g}", where="--alpha")
     change = {_PLAIN[name]: value}
     return replace(step, **change)
 
@@ -127,6 +130,6 @@ def _pair(name: str, value: str) -> tuple[str, float]:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not key or not equals or not abs(number) < 1e9:
+    if not key or not equals or not abs(number) <= MOST_ALPHA:
         raise UsageError("is typed as NAME=8", where=_option(name))
     return key, number

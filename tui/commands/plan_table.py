@@ -32,17 +32,20 @@ def print_report(plan: "Plan", report: "PlanReport", output: Output) -> None:
     from inspect_core.plan.written.files import shown_steps
 
     shown = report.preview
-    by = "" if report.typed else "  by names and shapes: module types are not known"
+    by = "" if report.typed else "  by the file's names and shapes: module types are not known"
     output.line((_cut(report.title, output, len(by)), BOLD), (by, "muted"))
+    if shown.note:
+        output.line(_INDENT, (_cut(shown.note, output), "note"))
     for line in shown_steps(plan) or ["no step: the model as it is"]:
         output.line(_INDENT, _cut(line, output))
-    if shown.error:
+    output.line()
+    if shown.counted:
+        _print_totals(shown.totals, output)
         output.line()
-        output.line((_cut(f"PEFT would refuse this: {shown.error}", output), "note"))
-    output.line()
-    _print_totals(shown.totals, output)
-    output.line()
-    _print_memory(shown.totals, plan.precision, output)
+        _print_memory(shown.totals, plan.precision, output)
+    else:
+        output.line((_cut(shown.refusal, output), "note"))
+        output.line(("parameters and memory are not counted: nothing is made of it", "muted"))
     if shown.hits:
         output.line()
         _print_hits(plan, shown.hits, output)
@@ -51,7 +54,7 @@ def print_report(plan: "Plan", report: "PlanReport", output: Output) -> None:
         output.line((_counted(len(shown.warnings), "warning"), BOLD))
         for warning in shown.warnings:
             output.line(_INDENT, (_cut(warning, output), "note"))
-    if plan.steps and shown.untouched:
+    if plan.steps and shown.untouched and shown.counted:
         output.line()
         output.line(("neither trained nor adapted", BOLD))
         _print_columns([(clean(path, _WIDEST) or "the model", fmt.params(params))
@@ -61,7 +64,7 @@ def print_report(plan: "Plan", report: "PlanReport", output: Output) -> None:
 def _print_totals(totals: "PlanTotals", output: Output) -> None:
     """Trained, frozen and all parameters, with their shares."""
     all_of_it = max(1, totals.params)
-    own = totals.tunable - _trained_delta(totals)
+    own = totals.tunable_base
     rows = [("trained", totals.tunable, "tunable"), ("frozen", totals.frozen, "frozen")]
     width = max(len(f"{totals.params:,}"), 10)
     for name, count, state in rows:
@@ -72,14 +75,10 @@ def _print_totals(totals: "PlanTotals", output: Output) -> None:
     output.line(f"  {'all':<10}{totals.params:>{width},}")
 
 
-def _trained_delta(totals: "PlanTotals") -> int:
-    return min(totals.delta, totals.tunable)
-
-
 def _parts_of(totals: "PlanTotals", own: int) -> str:
     if not totals.delta:
         return ""
-    adapter = totals.delta - totals.saved
+    adapter = totals.tunable_delta - totals.saved
     parts = [f"{adapter:,} in adapters"] if adapter else []
     parts += [f"{totals.saved:,} in copies that are saved"] if totals.saved else []
     parts += [f"{own:,} of the model's own"] if own > 0 else []
@@ -87,7 +86,7 @@ def _parts_of(totals: "PlanTotals", own: int) -> str:
 
 
 def _print_memory(totals: "PlanTotals", precision: "Precision", output: Output) -> None:
-    states = f"2 x {precision.optimizer}" if precision.optimizer else ""
+    states = f"2 x {precision.optimizer}" if precision.optimizer else "2 as the parameters"
     rows = (
         ("weights", totals.weight_bytes, precision.weights or "as stored"),
         ("gradients", totals.gradient_bytes, precision.gradients or "as the parameters"),
@@ -124,7 +123,7 @@ def _print_hits(plan: "Plan", hits: "Sequence[Hits]", output: Output) -> None:
         if hit.uneven:
             remarks.append("uneven: not as many in each layer")
         if not hit.count:
-            meant = f"; did you mean {clean(hit.suggestion, 60)}?" if hit.suggestion else ""
+            meant = f"; did you mean {clean(hit.suggestion, 120)}?" if hit.suggestion else ""
             remarks.append(f"nothing{meant}")
         if hit.refused:
             path, why = hit.refused[0]
@@ -166,11 +165,12 @@ def print_trained_differences(report: "PlanReport", output: Output) -> None:
     if not kinds:
         output.line(("both train the same parameters", "muted"))
         return
-    output.line(("trained by one of them only", BOLD))
+    output.line(("trained by one of them only, or in other shapes (?)", BOLD))
     for kind in kinds[:MOST_KINDS]:
         name = output.cut(kind.kind, 100)
         counts = f"  {_counted(kind.tensors, 'tensor')}, {fmt.params(kind.params)} parameters"
-        output.line((f"{kind.mark} ", _style(kind.mark)), name, (counts, "muted"))
+        change = f"  {kind.change}" if kind.change else ""
+        output.line((f"{kind.mark} ", _style(kind.mark)), name, change, (counts, "muted"))
     if len(kinds) > MOST_KINDS:
         output.line((f"and {len(kinds) - MOST_KINDS:,} more", "muted"))
 

@@ -17,7 +17,7 @@ from inspect_core.work.jobs import FindTypes
 from inspect_core.work.listings import Listing, Uri, listing_of
 from tui import format as fmt
 from tui.commands.output import BOLD, Output, Part, note, width_of
-from tui.commands.tree_adapters import adapter_lines, adapter_members
+from tui.commands.tree_adapters import adapter_lines, adapter_members, never_trained
 from tui.states import all_delta, marks_of, shares_of, state_of, style_of
 from tui.terminal import Look
 
@@ -66,7 +66,7 @@ def print_tree(
     listing = _listing(model, types, bare)
     for part in listing.aside:
         note(part.told)
-    for warning in listing.warnings:
+    for warning in (*listing.warnings, *never_trained(model)):
         note(f"warning: {warning}")
     if types and listing.tree.untyped:
         note(listing.note)

@@ -2,10 +2,27 @@
 
 from collections.abc import Iterator
 
+from inspect_core.opening import Live, Uri, open_model
 from inspect_core.structure.fold import short_names
 from inspect_core.work.adapted import AdapterListing
 from inspect_core.work.adapted_places import hits_of, usual_facts
 from tui.commands.output import Output, Part
+
+
+def never_trained(model: Uri) -> list[str]:
+    """What is said of small adapters that change nothing.
+
+    Raises:
+        CheckpointError: a file cannot be read.
+    """
+    if isinstance(model, Live):
+        return []
+    with open_model(model) as checkpoint:
+        if checkpoint.overlay is None:
+            return []
+        from inspect_core.adapters.exact.untrained import untrained_remarks
+
+        return untrained_remarks(checkpoint)
 
 
 def adapter_lines(

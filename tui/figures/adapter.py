@@ -8,6 +8,7 @@ from textual.strip import Strip
 
 from inspect_core.structure.fold import short_names
 from inspect_core.text import clean
+from inspect_core.work.adapted import SAVED
 from inspect_core.work.adapted_places import usual_facts
 from tui import format as fmt
 from tui.figures.figure import Figure
@@ -76,7 +77,9 @@ def adapters_lines(
         while facts and len(mark) + len(note.method) + 4 + len("  ".join(facts)) > width:
             facts.pop()  # what does not fit is in the title, too
         muted = ("  " + "  ".join(facts), palette.styles["muted"])
-        lines.append(line((mark, palette.styles["delta"]), f"  {note.method}", muted))
+        method, *rest = wrap(note.method, width - len(mark) - 2)
+        lines.append(line((mark, palette.styles["delta"]), f"  {method}", muted))
+        lines += [line(f"    {part}") for part in wrap(" ".join(rest), width - 4) if rest]
         lines += _hit_lines(own, usual, palette, width)
         lines += flag_lines(note.flags, palette, width)
     return [*lines, *flag_lines(told, palette, width)]
@@ -150,7 +153,8 @@ def sheet_figure(
     for change in finding.changes:
         lines += [Strip([]), *_change_lines(change, palette, width, room)]
     muted = palette.styles["muted"]
-    what = "Its weight shows the change itself, v the ranks below."
+    whole = all(change.sheet.method == SAVED for change in finding.changes)
+    what = "Its weight shows the change itself" + ("." if whole else ", v the ranks below.")
     lines += [Strip([]), *[line((part, muted)) for part in wrap(what, width)]]
     return Figure(fitted(lines, palette, width))
 
@@ -165,18 +169,17 @@ def _change_lines(change: "ModuleChange", palette: Palette, width: int, room: in
             (f"  {fmt.shape(sheet.shape)}", palette.styles["muted"]),
         )
     ]
-    left = [
-        ("rank", _known(sheet.rank)),
-        ("alpha", _known(sheet.alpha)),
-        ("scaling", _known(sheet.scaling)),
-    ]
+    numbers = (("rank", sheet.rank), ("alpha", sheet.alpha), ("scaling", sheet.scaling))
+    # What an adapter brings whole has none of them.
+    left = [] if sheet.method == SAVED else [(name, _known(number)) for name, number in numbers]
     effective = fmt.number(sheet.effective_rank)
     right = [
         ("L2", fmt.number(sheet.l2)),
         ("relative L2", fmt.number(sheet.rel_l2)),
         ("eff. rank", f"{effective} of {sheet.rank}" if sheet.rank else effective),
     ]
-    lines += side_by_side(_pairs(left, palette), _pairs(right, palette), min(width // 2, 26))
+    ours, theirs = _pairs(left, palette), _pairs(right, palette)
+    lines += side_by_side(ours, theirs, min(width // 2, 26)) if left else theirs
     if sheet.note:
         lines += note_lines([clean(sheet.note, 200)], palette, width)
     if change.values:

@@ -51,12 +51,17 @@ def plan_figure(view: PlanView, palette: Palette, width: int) -> Lines:
     if preview is None:
         lines += [] if view.problem else [line(("trying the plan …", palette.styles["muted"]))]
         return fitted(lines, palette, width)
+    if preview.note:
+        lines += note_lines([f"{palette.glyphs.note} {preview.note}"], palette, width)
     if preview.error:
-        refused = f"{palette.glyphs.note} peft would refuse this plan: {preview.error}"
-        lines += note_lines([refused], palette, width)
+        refused = [
+            f"{palette.glyphs.note} {preview.refusal}",
+            "  parameters and memory are not counted",
+        ]
+        lines += note_lines(refused, palette, width)
     if not view.plan.steps:
         lines += [line((part, Style())) for text in EMPTY for part in wrap(text, width)]
-    lines += [_blank(), *_totals(view, preview, palette, width)]
+    lines += [_blank(), *_totals(view, preview, palette, width)] if preview.counted else []
     lines += _warnings(preview, palette, width)
     for at, step in enumerate(view.plan.steps):
         own = shown_hits(step, [hits for hits in preview.hits if hits.step == at])
@@ -127,7 +132,7 @@ def _hit_line(
     parts = [mark, (f"{name:<{long}}", styles["note"] if not hits.count else Style())]
     parts.append((f"  {hits.count:>6,}  ", Style()))
     if not hits.count:
-        meant = f"; did you mean {clean(hits.suggestion, 40)}?" if hits.suggestion else ""
+        meant = f"; did you mean {clean(hits.suggestion, 100)}?" if hits.suggestion else ""
         return line(*parts, (f"matches nothing{meant}", styles["note"]))
     return line(*parts, *_layer_parts(hits, missed, palette, width - long - 13))
 
@@ -197,10 +202,10 @@ def _totals(view: PlanView, preview: Preview, palette: Palette, width: int) -> L
 
 def _counts(totals: PlanTotals, palette: Palette) -> Lines:
     glyphs = palette.glyphs
-    base, delta = max(0, totals.tunable - totals.delta), totals.delta - totals.saved
+    base, delta = totals.tunable_base, totals.tunable_delta - totals.saved
     rows = [(f"{glyphs.tunable} tunable", totals.tunable, "tunable"), ("    base", base, "muted")]
-    if totals.delta:
-        rows.append((f"  {glyphs.delta} delta", delta, "delta"))
+    if delta:
+        rows.append((f"  {glyphs.delta} in adapters", delta, "delta"))
     if totals.saved:
         rows.append((f"  {glyphs.delta} saved whole", totals.saved, "delta"))
     rows += [
@@ -224,7 +229,13 @@ def _memory(totals: PlanTotals, precision: Precision, palette: Palette) -> Lines
     rows = [
         ("weights", totals.weight_bytes, stored + delta),
         ("gradients", totals.gradient_bytes, gradients),
-        ("Adam", totals.optimizer_bytes, f"2 x {clean(precision.optimizer, 12)}"),
+        (
+            "Adam",
+            totals.optimizer_bytes,
+            f"2 x {clean(precision.optimizer, 12)}"
+            if precision.optimizer
+            else "2 as the parameter",
+        ),
     ]
     together = sum(nbytes for _, nbytes, _ in rows)
     lines = [line((f"{'memory':<21}", muted))]
@@ -250,7 +261,7 @@ def _warnings(preview: Preview, palette: Palette, width: int) -> Lines:
 
 
 def _untouched(preview: Preview, view: PlanView, palette: Palette, width: int) -> Lines:
-    if not preview.untouched or not view.plan.steps:
+    if not preview.untouched or not view.plan.steps or not preview.counted:
         return []
     muted = palette.styles["muted"]
     lines: Lines = [_blank(), line(("neither trained nor adapted", muted))]

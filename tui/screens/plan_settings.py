@@ -43,7 +43,7 @@ ROWS = (
 
 WEIGHTS = (("", "as stored"), ("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"), ("NF4", "4 bit"))
 TRAINED = (("F32", "F32"), ("BF16", "BF16"), ("F16", "F16"))
-OPTIMIZER = (("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"))
+OPTIMIZER = (("", "as the parameter"), ("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"))
 
 
 class PlacementDialog(ModalScreen[Plan | str | None]):
@@ -201,12 +201,11 @@ class PlacementDialog(ModalScreen[Plan | str | None]):
         width, totals, found = view.size.width, preview.totals, place_of(plan)
         share = fmt.percent(totals.tunable / totals.params) if totals.params else "n/a"
         weights, adam = fmt.size(totals.weight_bytes), fmt.size(totals.optimizer_bytes)
-        text = f"{totals.tunable:,} tunable, {share}   {weights} weights + {adam} Adam"
+        memory = f"{weights} weights + {fmt.size(totals.gradient_bytes)} gradients + {adam} Adam"
+        text = f"{totals.tunable:,} tunable, {share}   {memory}"
         lines = [line((text, self._palette.styles["tunable"]))]
         if preview.error:
-            lines += note_lines(
-                [f"{note} peft would refuse: {preview.error}"], self._palette, width
-            )
+            lines = note_lines([f"{note} {preview.refusal}"], self._palette, width)
         if found is not None:
             hits = [one for one in preview.hits if one.step == found[0]]
             lines += hit_lines(hits, self._palette, width, found[1].layers)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from inspect_core.adapters.finding.targets import MOST_NAMED
 from inspect_core.checkpoint.adapter_config import AdapterConfig
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -22,7 +21,8 @@ class BaseWeights:
     def __init__(self, base: Checkpoint | None) -> None:
         self._tensors: Mapping[str, TensorInfo] = {} if base is None else base.tensors
         self._facts = None if base is None else Facts.of(base)
-        self._order: dict[str, int] = {}
+        self._by_module: dict[str, list[str]] = {}
+        self._leaves: dict[tuple[str, ...], frozenset[str]] = {}
 
     def beside(self, module: str) -> str:
         """The one weight of a module, by its full name; empty where there is none."""
@@ -47,9 +47,8 @@ class BaseWeights:
         if found := self.beside(module):
             return found
         if config is not None and config.target_parameters:
-            leaves = [name.rpartition(".")[2] for name in config.target_parameters[:MOST_NAMED]]
-            names = {joined(module, leaf) for leaf in leaves}
-            here = sorted(names & self._tensors.keys(), key=self._place)
+            leaves = self._parameters(config)
+            here = [n for n in self._of_module(module) if n.rpartition(".")[2] in leaves]
             if here:
                 return self._of_parameters(here, parts, depth)
         return joined(module, _WEIGHTS[0])
@@ -73,10 +72,18 @@ class BaseWeights:
         # PEFT wraps them one after the other: the last one is outermost.
         return fits[0] if len(fits) == 1 else names[max(0, len(names) - 1 - depth)]
 
-    def _place(self, name: str) -> int:
-        if not self._order:
-            self._order.update({name: at for at, name in enumerate(self._tensors)})
-        return self._order[name]
+    def _of_module(self, module: str) -> list[str]:
+        """Names of a module's own tensors, in the base's order."""
+        if not self._by_module:
+            for name in self._tensors:
+                self._by_module.setdefault(name.rpartition(".")[0], []).append(name)
+        return self._by_module.get(module, [])
+
+    def _parameters(self, config: AdapterConfig) -> frozenset[str]:
+        names = config.target_parameters
+        if names not in self._leaves:
+            self._leaves[names] = frozenset(name.rpartition(".")[2] for name in names)
+        return self._leaves[names]
 
 
 def joined(module: str, leaf: str) -> str:

@@ -1,19 +1,26 @@
 """From the tensors of adapters to the weights of a base that they change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import NamedTuple
 
+from inspect_core.adapters.finding.as_loaded import (
+    BEHIND,
+    INSIDE,
+    REPLACED,
+    TWICE,
+    WRAPPED,
+    Loading,
+)
 from inspect_core.adapters.finding.base_weights import BaseWeights, joined
 from inspect_core.adapters.finding.groups import NO_SCALE, Group
-from inspect_core.adapters.finding.part_names import IA3, LORA, OTHER, SAVED, Part
+from inspect_core.adapters.finding.part_names import IA3, LORA, OTHER, SAVED, TOKENS, Part
 from inspect_core.adapters.finding.places import Places
-from inspect_core.adapters.finding.separate_experts import separate_experts, wanted_names
-from inspect_core.adapters.finding.targets import MOST_NAMED, is_feedforward, target_of
+from inspect_core.adapters.finding.separate_experts import experts_wanted, separate_experts
+from inspect_core.adapters.finding.targets import is_feedforward, target_of
 from inspect_core.adapters.overlay import Target
 from inspect_core.adapters.side import Side
-from inspect_core.checkpoint.adapter_tensors import SAVED_WHOLE
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
@@ -43,10 +50,12 @@ class Gathered:
 
     Attributes:
         targets: every weight that is changed, once for each adapter that changes it.
-        wholes: weights that an adapter brings whole, by name: the last adapter's.
+        wholes: weights that an adapter brings whole, by name: of several adapters' the one that
+            PEFT uses.
         added: what the adapters add to the tree, in order.
         unplaced: names that match nothing of the base, by adapter.
         unread: names of parts whose change of weights is not known here, by adapter.
+        unknown: weights of the modules that have such parts, and why they are not known.
         ambiguous: see `Places`.
     """
 
@@ -55,6 +64,7 @@ class Gathered:
     added: list[Added] = field(default_factory=list)
     unplaced: dict[int, list[str]] = field(default_factory=dict)
     unread: dict[int, list[str]] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
     ambiguous: str = ""
 
 
@@ -67,6 +77,7 @@ def gather(base: Checkpoint | None, sides: Sequence[Side]) -> Gathered:
     """
     work = _Work(base, sides)
     for side in sides:
+        work.note_wrapped(side)
         work.take_wholes(side)
     for side in sides:
         work.take_groups(side)
@@ -82,6 +93,7 @@ class _Group(NamedTuple):
     embedding: bool
     parts: dict[str, TensorInfo]
     leaves: list[tuple[Part, TensorInfo]]
+    twice: list[str]
 
 
 class _Work:
@@ -91,13 +103,18 @@ class _Work:
         self._several = len(sides) > 1
         self._theirs = dict(base.tensors) if base is not None else {}
         self._weights = BaseWeights(base)
+        self._loading = {side.number: Loading(side.config) for side in sides}
+        self._wrapped: set[str] = set()
+        self._wholes_at: dict[str, int] = {}
+        self._kept_apart: dict[str, bool] = {}
+        self._twice: set[tuple[int, str]] = set()
         wanted: dict[str, None] = {}
         for part in (part for side in sides for part in side.parts.values()):
             wanted[part.module] = None
             if part.method == OTHER:
                 wanted.update(dict.fromkeys(_parents(part.module)))
         for side in sides:
-            wanted.update(dict.fromkeys(_experts_wanted(side)))
+            wanted.update(dict.fromkeys(experts_wanted(side)))
         wanted.pop("", None)
         self._places = Places(self._theirs, wanted)
         self.found.ambiguous = self._places.ambiguous
@@ -112,6 +129,14 @@ class _Work:
 
     # Tensors that take the place of the base's, or of which nothing is known
 
+    def note_wrapped(self, side: Side) -> None:
+        """The modules that an adapter wraps: PEFT's names of their own parameters change."""
+        rules = self._loading[side.number]
+        for part in side.parts.values():
+            if part.method not in (SAVED, OTHER, TOKENS) and not rules.leaves_out(part):
+                module = self._find(part.module)
+                self._wrapped.add(part.module if module is None else module)
+
     def take_wholes(self, side: Side) -> None:
         """What an adapter brings whole, and what is no part of any method known here."""
         for name, info in side.checkpoint.tensors.items():
@@ -121,7 +146,8 @@ class _Work:
             module = self._find(part.module) if part.module else ""
             own = joined(part.module if module is None else module, part.role)
             base = self._theirs.get(own)
-            if part.method == SAVED or base is not None or _is_saved(side, part):
+            saved = self._loading[side.number].is_saved(part)
+            if part.method == SAVED or base is not None or saved:
                 self._take_whole(side, part, own, info, base)
             else:
                 self._take_other(side, part, info)
@@ -130,15 +156,51 @@ class _Work:
         self, side: Side, part: Part, own: str, info: TensorInfo, base: TensorInfo | None
     ) -> None:
         same = base is None or base.shape == info.shape
-        note = "" if same else "its shape is not that of the base's"
         module = own.rpartition(".")[0]
-        parts = {"whole": info}
+        note = lost = self._not_loaded(side, part, module) or self._against_held(side, part, own)
+        if not lost:
+            note = "" if same else "its shape is not that of the base's"
+            self.found.wholes[own] = side, info
+            self._wholes_at[own] = len(self.found.targets)
+            kept = self._loading[side.number].keeps(part.module)
+            self._kept_apart[own] = part.method == SAVED or kept
         self.found.targets.append(
-            Target(side.number, module, own, SAVED, parts, info.shape, note=note)
+            Target(side.number, module, own, SAVED, {"whole": info}, info.shape, note=note)
         )
-        self.found.wholes[own] = side, info
         if base is None:
             self.found.added.append(Added(own, side, info, ""))
+
+    def _not_loaded(self, side: Side, part: Part, module: str) -> str:
+        """Why PEFT, which goes by names, does not load a whole parameter."""
+        if part.method == SAVED or self._loading[side.number].keeps(part.module):
+            return ""
+        if module in self._wrapped:
+            return "" if part.depth else WRAPPED
+        return INSIDE if part.depth else ""
+
+    def _against_held(self, side: Side, part: Part, own: str) -> str:
+        """Why a whole parameter does not count beside one that was found before.
+
+        Where both count for nothing, or this one goes before the other, the other's note says it.
+        """
+        if (side.number, own) in self._twice:
+            return TWICE
+        if own not in self._wholes_at:
+            return ""
+        at = self._wholes_at[own]
+        held = self.found.targets[at]
+        if held.adapter == side.number:
+            self._twice.add((side.number, own))
+            self.found.targets[at] = replace(held, note=TWICE)
+            self.found.wholes.pop(own, None)
+            del self._wholes_at[own]
+            return TWICE
+        # PEFT keeps what `modules_to_save` names by adapter and uses the first one; anything else
+        # goes into the base itself, where the last one stays.
+        if self._kept_apart[own]:
+            return BEHIND
+        self.found.targets[at] = replace(held, note=REPLACED)
+        return ""
 
     def _take_other(self, side: Side, part: Part, info: TensorInfo) -> None:
         """At its module where one is found; its change of weights, if any, is not known."""
@@ -149,12 +211,22 @@ class _Work:
                 own = module + inner[len(parent) :]
                 self.found.added.append(Added(own, side, info, self._weights.beside(module)))
                 self.found.unread.setdefault(side.number, []).append(inner)
+                self._take_unknown(side, module)
                 return
         self.found.added.append(Added(inner, side, info, ""))
         under = part.module and not self._alone
         (self.found.unplaced if under else self.found.unread).setdefault(side.number, []).append(
             inner
         )
+
+    def _take_unknown(self, side: Side, module: str) -> None:
+        """A method that is not known changes the weights of a module."""
+        kind = (side.config.type if side.config is not None else None) or "this adapter"
+        why = f"cannot be told: lamella does not know how {kind} changes weights"
+        for leaf in (self._weights.beside(module).rpartition(".")[2], "weight", "bias"):
+            weight = joined(module, leaf)
+            if leaf and weight in self._theirs:
+                self.found.unknown.setdefault(weight, why)
 
     # Parts that change a weight
 
@@ -166,7 +238,9 @@ class _Work:
             if part.method in (SAVED, OTHER):
                 continue
             key = (part.module, part.method, part.depth)
-            group = groups.setdefault(key, _Group(*key, part.embedding, {}, []))
+            group = groups.setdefault(key, _Group(*key, part.embedding, {}, [], []))
+            if part.role in group.parts:
+                group.twice.append(part.role)
             group.parts[part.role] = info
             group.leaves.append((part, info))
         for group in groups.values():
@@ -192,23 +266,32 @@ class _Work:
             self.found.added.append(Added(own, side, info, weight))
 
     def _take_targets(self, side: Side, group: _Group, module: str, weight: str) -> None:
-        info, config = self._info(weight), side.config
-        parts = {role: part for role, part in group.parts.items() if not role.endswith("_bias")}
-        conv1d = self._weights.conv1d(module, info)
-        given = Group(side.number, group.module, group.method, parts, group.embedding, conv1d)
+        info, config, rules = self._info(weight), side.config, self._loading[side.number]
+        loaded = rules.parts(group.method, group.parts)
+        parts = {role: part for role, part in loaded.items() if not role.endswith("_bias")}
+        conv1d, why_not = self._weights.conv1d(module, info), self._why_not(side, group)
+        given = Group(
+            side.number, group.module, group.method, parts, group.embedding, conv1d, why_not
+        )
         made = target_of(given, config, module, weight, info, self._alone)
         if self._alone and weight in self.found.wholes:
             made = replace(made, note="the adapter brings this weight whole: give the base")
         self.found.targets.append(made)
         beside = joined(module, "bias")
         if (bias := group.parts.get("B_bias")) is not None:
-            self.found.targets.append(self._of_bias(made, beside, bias))
+            why_not = why_not or rules.why_no_bias()
+            self.found.targets.append(self._of_bias(made, beside, bias, why_not))
         under = self._info(beside)
         if group.method == IA3 and under is not None and not is_feedforward(made, config):
             fits = prod(parts["scale"].shape) == prod(under.shape)
             note = made.note or ("" if fits else "its scales do not fit the bias")
             scaled = replace(made, weight=beside, shape=under.shape, transposed=False, note=note)
             self.found.targets.append(scaled)
+
+    def _why_not(self, side: Side, group: _Group) -> str:
+        rules = self._loading[side.number]
+        why = rules.why_not(group.method, group.module, group.parts, group.depth)
+        return why or (TWICE if group.twice else "")
 
     def _take_experts(self, side: Side, group: _Group) -> bool:
         """Factors of all experts, where the base holds each by itself; whether they are such."""
@@ -220,7 +303,7 @@ class _Work:
         if not some:
             return False
         scaling, alpha = config.scale_of(group.module), config.alpha_of(group.module)
-        note = "" if scaling is not None else NO_SCALE
+        note = self._why_not(side, group) or ("" if scaling is not None else NO_SCALE)
         for weight, info, part in some:
             self.found.targets.append(
                 Target(
@@ -234,10 +317,12 @@ class _Work:
             self.found.added.append(Added(own, side, info, some[-1].weight))
         return True
 
-    def _of_bias(self, target: Target, weight: str, bias: TensorInfo) -> Target:
+    def _of_bias(self, target: Target, weight: str, bias: TensorInfo, why_not: str) -> Target:
         """The bias that LoRA adds with its own scale."""
         base, note = self._info(weight), "" if target.scaling is not None else target.note
-        if not self._alone and base is None:
+        if why_not:
+            note = why_not
+        elif not self._alone and base is None:
             note = "the base's files hold no such bias"
         elif base is not None and base.shape != bias.shape:
             note = "its shape is not that of the base's bias"
@@ -255,17 +340,6 @@ class _Work:
         return f"{head}.{side.name}.{last}" if dot and last != head else f"{leaf}.{side.name}"
 
 
-def _experts_wanted(side: Side) -> Iterator[str]:
-    """Modules of separate experts that an adapter's `target_parameters` may be meant for."""
-    config = side.config
-    if config is None or not config.target_parameters:
-        return
-    for name, part in side.parts.items():
-        if (part.method, part.role) == (LORA, "A"):
-            rank = config.rank_of(part.module)
-            yield from wanted_names(part.module, side.checkpoint.tensors[name], rank)
-
-
 def _parents(module: str) -> list[str]:
     found = []
     for _ in range(_PARENTS):
@@ -273,14 +347,3 @@ def _parents(module: str) -> list[str]:
         if module:
             found.append(module)
     return found
-
-
-def _is_saved(side: Side, part: Part) -> bool:
-    """Whether the config, or PEFT's habit, stores a parameter whole."""
-    config = side.config
-    if config is not None and config.bias not in (None, "none") and part.role == "bias":
-        return True
-    named = config.modules_to_save[:MOST_NAMED] if config is not None else ()
-    names = (*SAVED_WHOLE, *named)
-    path = f".{part.module}."
-    return any(f".{name}." in path for name in names if name)

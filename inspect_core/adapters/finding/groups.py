@@ -7,6 +7,7 @@ from inspect_core.adapters.overlay import Target
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
 NO_SCALE = "its scale is not known"
+RANK_0 = "its rank is 0: it changes nothing"
 
 Shape = tuple[int, ...]
 
@@ -22,6 +23,7 @@ class Group(NamedTuple):
         embedding: whether they are an embedding's.
         conv1d: whether the base has the module as a `Conv1D`, which stores `(in, out)`; None
             where nothing tells.
+        why_not: why the parts have no effect that is known, whatever their shapes.
     """
 
     adapter: int
@@ -30,6 +32,7 @@ class Group(NamedTuple):
     parts: Mapping[str, TensorInfo]
     embedding: bool = False
     conv1d: bool | None = None
+    why_not: str = ""
 
 
 def bad(group: Group, note: str, method: str = "") -> Target:

@@ -84,7 +84,8 @@ def _known(pieces: list[str], at: int) -> Part:
 
 def _plain(pieces: list[str]) -> Part:
     """A name without a known part: a parameter of the base's own, or something else."""
-    return Part(_module(pieces[:-1]), OTHER, pieces[-1], pieces[-1])
+    path, last = pieces[:-1], pieces[-1]
+    return Part(_module(path), OTHER, last, last, depth=_wrappers(path))
 
 
 def _wrappers(path: list[str]) -> int:

@@ -5,13 +5,19 @@ of `up_proj` are `gate_up_proj`. An adapter's `target_parameters` are of the par
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
+from inspect_core.adapters.finding.part_names import LORA
 from inspect_core.adapters.overlay import ExpertPart
+from inspect_core.adapters.side import Side
 from inspect_core.checkpoint.tensor_info import TensorInfo
 
 MOST_EXPERTS = 4096
 """Experts of one layer; published models have up to 2,048."""
+
+MOST_WANTED = 400_000
+"""Modules of experts that one adapter is taken to mean; published models have up to 50,000."""
 
 _GATE, _UP, _DOWN = "gate_proj", "up_proj", "down_proj"
 
@@ -32,11 +38,23 @@ class Separate(NamedTuple):
     part: ExpertPart
 
 
-def wanted_names(module: str, a: TensorInfo, rank: int | None) -> Iterator[str]:
-    """Modules of separate experts that factors may be meant for."""
-    for expert in range(_count(a, rank)):
-        for leaf in (_GATE, _UP, _DOWN):
-            yield f"{module}.{expert}.{leaf}"
+def experts_wanted(side: Side) -> Iterator[str]:
+    """Modules of separate experts that an adapter's `target_parameters` may be meant for."""
+    config = side.config
+    if config is None or not config.target_parameters:
+        return iter(())
+    counts: dict[str, int] = {}
+    for name, part in side.parts.items():
+        if (part.method, part.role) == (LORA, "A"):
+            count = _count(side.checkpoint.tensors[name], config.rank_of(part.module))
+            counts[part.module] = max(count, counts.get(part.module, 0))
+    names = (
+        f"{module}.{expert}.{leaf}"
+        for module, count in counts.items()
+        for expert in range(count)
+        for leaf in (_GATE, _UP, _DOWN)
+    )
+    return islice(names, MOST_WANTED)
 
 
 def separate_experts(
@@ -91,7 +109,7 @@ def _found(
 
 
 def _count(a: TensorInfo, rank: int | None) -> int:
-    if not rank or not a.shape or a.shape[0] % rank:
+    if not rank or not a.numel or not a.shape or a.shape[0] % rank:
         return 0
     count = a.shape[0] // rank
     return count if count <= MOST_EXPERTS else 0

@@ -5,14 +5,16 @@ from itertools import islice
 from math import prod
 
 from inspect_core.adapters.effect.values import is_readable
-from inspect_core.adapters.finding.groups import NO_SCALE, Group, Shape, bad, sizes
+from inspect_core.adapters.finding.groups import NO_SCALE, RANK_0, Group, Shape, bad, sizes
 from inspect_core.adapters.finding.lycoris_targets import loha, lokr
 from inspect_core.adapters.finding.part_names import IA3, LOHA, LOKR, LORA, TOKENS
 from inspect_core.adapters.overlay import Target
 from inspect_core.checkpoint.adapter_config import AdapterConfig
+from inspect_core.checkpoint.adapter_scope import ends
 from inspect_core.checkpoint.tensor_info import TensorInfo
+from inspect_core.pairing.facts import CONV1D
 
-DORA = "DoRA"
+DORA, ADALORA = "DoRA", "AdaLoRA"
 
 MOST_VALUES = 1 << 56
 """A product with more values than this is nobody's weight, and no 64-bit number of bytes."""
@@ -45,7 +47,8 @@ def target_of(
     made = _MAKERS[group.method](group, config or AdapterConfig(), base)
     shape = base.shape if base is not None else made.shape
     target = replace(made, module=module, weight=weight, shape=shape)
-    return replace(target, note=target.note or _in_the_way(target, base, alone))
+    note = group.why_not or target.note or _in_the_way(target, base, alone)
+    return replace(target, note=note)
 
 
 def _in_the_way(target: Target, base: TensorInfo | None, alone: bool) -> str:
@@ -67,7 +70,7 @@ def _in_the_way(target: Target, base: TensorInfo | None, alone: bool) -> str:
 def _lora(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Target:
     """LoRA, DoRA and AdaLoRA; of experts in one tensor too."""
     parts = group.parts
-    method = DORA if "magnitude" in parts else LORA
+    method = ADALORA if "E" in parts else DORA if "magnitude" in parts else LORA
     a, b = parts.get("A"), parts.get("B")
     if a is None or b is None:
         lacking, there = ("A", "B") if a is None else ("B", "A")
@@ -81,7 +84,7 @@ def _lora(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Targe
     rank, scaling = a.shape[0], config.scale_of(group.module)
     alpha = config.alpha_of(group.module)
     if "E" in parts:
-        scaling = None if alpha is None else (alpha if alpha > 0 else rank) / (rank + RANK_OFFSET)
+        scaling = _of_adalora(config, alpha)
     product = (b.shape[0], *a.shape[1:])
     target = Target(
         group.adapter, group.module, "", method, parts, product, rank, alpha, scaling,
@@ -93,12 +96,20 @@ def _lora(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Targe
     if target.note:
         return target
     if rank == 0:
-        return replace(target, note="its rank is 0: it changes nothing")
+        return replace(target, note=RANK_0)
     if method == DORA and prod(parts["magnitude"].shape) != b.shape[0]:
         return replace(target, note=f"its magnitude has shape {sizes(parts['magnitude'].shape)}")
     if "E" in parts and prod(parts["E"].shape) != rank:
         return replace(target, note=f"its lora_E has shape {sizes(parts['E'].shape)}")
     return target if scaling is not None else replace(target, note=NO_SCALE)
+
+
+def _of_adalora(config: AdapterConfig, alpha: float | None) -> float | None:
+    """Its scale: PEFT divides by the rank that training began with, whatever was pruned."""
+    first = config.init_rank
+    if alpha is None or first is None:
+        return None
+    return (alpha if alpha > 0 else first) / (first + RANK_OFFSET)
 
 
 def _of_experts(target: Target, base: TensorInfo, config: AdapterConfig, module: str) -> Target:
@@ -139,15 +150,34 @@ def _laid_out(
     elif base is None:
         wanted = config.fan_in_fan_out and len(product) == 2
     elif product == turned or len(product) > 2:
-        square = len(product) == 2
-        told = config.fan_in_fan_out if group.conv1d is None else group.conv1d
-        wanted = square and told
+        wanted = len(product) == 2 and _is_turned(group, config)
     else:
-        wanted = base.shape == turned
+        # The shape tells, but a factor of the wrong shape is no reason to turn a Linear around.
+        wanted = base.shape == turned and _may_be_turned(group, config)
     if base is not None and base.shape != shapes[wanted]:
         note = f"it makes {sizes(shapes[wanted])}, the base's is {sizes(base.shape)}"
         return replace(target, shape=shapes[wanted], note=note)
     return replace(target, shape=shapes[wanted], transposed=wanted)
+
+
+def _is_turned(group: Group, config: AdapterConfig) -> bool:
+    """Whether a weight is stored `(in, out)`.
+
+    PEFT goes by the module's class: it heeds the config's flag for no `Linear`.
+    """
+    if group.conv1d is not None:
+        return group.conv1d
+    return config.fan_in_fan_out and _named_conv1d(group)
+
+
+def _may_be_turned(group: Group, config: AdapterConfig) -> bool:
+    if group.conv1d is not None:
+        return group.conv1d
+    return config.fan_in_fan_out or _named_conv1d(group)
+
+
+def _named_conv1d(group: Group) -> bool:
+    return group.module.rpartition(".")[2] in CONV1D
 
 
 def _ia3(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Target:
@@ -164,10 +194,10 @@ def _ia3(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Target
     note = f"its scales have shape {sizes(scale.shape)}, the base's weight {sizes(shape)}"
     if len(shape) < 2 or len(scale.shape) < 2:
         return replace(target, note=note)
-    turned = config.fan_in_fan_out if group.conv1d is None else group.conv1d
+    turned = _is_turned(group, config)
     fits = {False: shape[0] == count, True: shape[1] == count}
     columns = is_feedforward(target, config) != (turned and len(shape) == 2)
-    if not fits[columns] and len(shape) == 2:
+    if not fits[columns] and len(shape) == 2 and _may_be_turned(group, config):
         columns = not columns
     return replace(target, transposed=columns, note="" if fits[columns] else note)
 
@@ -182,7 +212,8 @@ def is_feedforward(target: Target, config: AdapterConfig | None) -> bool:
 
 def by_end(names: tuple[str, ...], module: str) -> bool:
     """Whether a module is named, in full or by its end."""
-    return any(module == name or module.endswith(f".{name}") for name in names[:MOST_NAMED])
+    named = frozenset(names[:MOST_NAMED])
+    return bool(named) and any(end in named for end in ends(module))
 
 
 def _tokens(group: Group, config: AdapterConfig, base: TensorInfo | None) -> Target:

@@ -16,16 +16,29 @@ from inspect_core.adapters.merges.merge_verdict import (
 from inspect_core.adapters.overlay import Target
 from inspect_core.control import Control, Progress
 from inspect_core.errors import UsageError
+from inspect_core.pairing.match import Pair
+from inspect_core.structure.buffers import is_buffer
 from inspect_core.text import clean
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint.checkpoint import Checkpoint
-    from inspect_core.pairing.match import Match, Pair
+    from inspect_core.checkpoint.tensor_info import TensorInfo
+    from inspect_core.pairing.match import Match
 
 __all__ = ["MergeReport", "ModuleMerge", "Verdict", "check_merge"]
 
 MOST_PASSES = 4
 """Readings of a weight at most, to find the scale at which a change was merged."""
+
+
+SAMPLE = 1 << 18
+"""Values at which each likely scale is tried before all are read."""
+
+FOUND = (Verdict.EXACT, Verdict.CLOSE)
+
+
+MOST_COPIES = 4
+"""Tensors of equal shape that a new one is held against."""
 
 
 class _Trio(NamedTuple):
@@ -77,6 +90,7 @@ class _Checker:
         self._base, self._adapted, self._merged = base, adapted, merged
         self._control = control
         self._matches = pair_checkpoints(merged, base).matches
+        self._by_look: dict[tuple[str, tuple[int, ...]], list[TensorInfo]] = {}
         self._by_base: dict[str, list[Match]] = {}
         for match in self._matches:
             for name in match.partners or ((match.reference.name,) if match.reference else ()):
@@ -87,46 +101,71 @@ class _Checker:
 
     def report(self, targets: dict[str, list[Target]]) -> MergeReport:
         """Check all of them."""
+        overlay = self._adapted.overlay
+        assert overlay is not None
+        unknown = overlay.unknown
         names = list(self._base.tensors)
         modules, same, rounded = [], 0, 0
         changed: list[str] = []
         unchecked: list[str] = []
         missing: list[str] = []
+        buffers: list[str] = []
         for done, name in enumerate(names):
             self._control.check()
             self._control.report(Progress(done, len(names), "tensors"))
+            if name in unknown and name not in targets:
+                modules.append(_unchecked(name, [], unknown[name]))
+                continue
             if name in targets:
                 modules.append(self._module(name, targets[name]))
                 continue
             found = self._other(name)
             same, rounded = same + (found in ("same", "rounded")), rounded + (found == "rounded")
-            lists = {"changed": changed, "unchecked": unchecked, "missing": missing}
+            lists = {"changed": changed, "unchecked": unchecked, "missing": missing,
+                     "buffer": buffers}  # fmt: skip
             if found in lists:
                 lists[found].append(name)
         nowhere = [name for name in targets if name not in self._base.tensors]
         modules += [_without_base(name, targets[name]) for name in nowhere]
-        extra = [one.name for one in self._matches if one.model and not one.reference]
+        extra = [
+            one.name
+            for one in self._matches
+            if one.model is not None
+            and one.reference is None
+            and one.name not in nowhere
+            and not is_buffer(one.name, one.model)
+            and not self._is_copy(one.model)
+        ]
         for checkpoint in (self._base, self._adapted, self._merged):
             checkpoint.check_unchanged()
         self._control.report(Progress(len(names), len(names), "tensors"))
-        overlay = self._adapted.overlay
-        assert overlay is not None
         return MergeReport(
             self._base.title, tuple(side.name for side in overlay.adapters), self._merged.title,
             tuple(modules), same, rounded, tuple(changed), tuple(unchecked), tuple(missing),
-            tuple(extra),
+            tuple(extra), tuple(buffers),
         )  # fmt: skip
 
     def _other(self, name: str) -> str:
         """What became of a tensor that no adapter changes."""
         matches = self._by_base.get(name, [])
         if not matches or any(match.model is None for match in matches):
-            return "missing"
+            return "buffer" if is_buffer(name, self._base.tensors[name]) else "missing"
         found = [self._compared(match) for match in matches]
         for verdict in ("changed", "unchecked", "rounded"):
             if verdict in found:
                 return verdict
         return "same"
+
+    def _is_copy(self, info: "TensorInfo") -> bool:
+        """Whether a tensor holds what another of the merged files does, as tied weights do."""
+        from inspect_core.delta.bits import same_bits
+
+        if not self._by_look:
+            for other in self._merged.tensors.values():
+                self._by_look.setdefault((other.dtype, other.shape), []).append(other)
+        others = self._by_look.get((info.dtype, info.shape), [])[: MOST_COPIES + 1]
+        some = [Pair(info, other) for other in others if other.name != info.name and info.numel]
+        return any(same_bits(self._merged, self._merged, some, Control()))
 
     def _compared(self, match: "Match") -> str:
         pair = match.pair
@@ -174,10 +213,10 @@ class _Checker:
         return self._judged(name, targets, trio, kinds, pair)
 
     def _judged(
-        self, name: str, targets: list[Target], trio: _Trio, kinds: Kinds, pair: "Pair"
+        self, name: str, targets: list[Target], trio: _Trio, kinds: Kinds, pair: Pair
     ) -> ModuleMerge:
         first = sums = sum_up(*trio, 1.0, kinds, self._control)
-        verdict, note = judge(sums, kinds)
+        verdict, note = judge(sums, kinds, 1.0, targets)
         scale = sums.scale
         if verdict is Verdict.ELSE and sums.dd > 0.0:
             found = self._at_another_scale(first, targets, trio, kinds)
@@ -210,16 +249,24 @@ class _Checker:
         Where the change is below the rounding, least squares finds too little of it: each pass
         is made with what the last one found, and corrects it.
         """
-        guess = 1.0 + first.deviation
+        guess, likely = 1.0 + first.deviation, likely_scales(targets)
         for _ in range(MOST_PASSES - 1):
-            near = [one for one in likely_scales(targets) if abs(one - guess) <= 0.02 * abs(one)]
+            near = [one for one in likely if abs(one - guess) <= 0.02 * abs(one)]
             scale = near[0] if near else guess
             sums = sum_up(*trio, scale, kinds, self._control)
-            if judge(sums, kinds, scale)[0] in (Verdict.EXACT, Verdict.CLOSE):
+            if judge(sums, kinds, scale, targets)[0] in FOUND:
                 return scale
             if not math.isfinite(sums.deviation) or abs(sums.deviation) < 1e-12:
                 break
             guess = scale + sums.deviation
+        # Most of a change below the rounding is lost, and least squares with it.
+        for scale in likely:
+            for most in (SAMPLE, None):
+                sums = sum_up(*trio, scale, kinds, self._control, most)
+                if judge(sums, kinds, scale, targets)[0] not in FOUND:
+                    break
+            else:
+                return scale
         return None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from inspect_core.adapters.merges.merge_verdict import Verdict
+from inspect_core.adapters.merges.merge_verdict import Verdict, within
 from inspect_core.text import clean
 
 MOST_NAMES = 3
@@ -69,6 +69,8 @@ class MergeReport:
         unchecked: names of other tensors whose values could not be compared; foreign text.
         missing: names of the base's other tensors that the merged checkpoint lacks.
         extra: names that only the merged checkpoint has; foreign text.
+        buffers: of the base's tensors that the merged checkpoint lacks and nobody misses: a
+            model makes them anew; foreign text.
     """
 
     base: str
@@ -81,6 +83,7 @@ class MergeReport:
     unchecked: tuple[str, ...]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    buffers: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Counter[Verdict]:
@@ -91,9 +94,9 @@ class MergeReport:
     def overall(self) -> Overall:
         """One verdict for all modules and all other tensors."""
         found = {verdict for verdict in self.counts if verdict is not Verdict.NOTHING}
-        if self.changed or self.missing or found & {Verdict.ELSE, Verdict.MISSING}:
+        if self.changed or self.missing or self.extra or found & {Verdict.ELSE, Verdict.MISSING}:
             return "otherwise"
-        if Verdict.UNCHECKED in found or not found - {Verdict.UNTOLD}:
+        if self.unchecked or Verdict.UNCHECKED in found or not found - {Verdict.UNTOLD}:
             return "not told"
         found -= {Verdict.UNTOLD}
         if Verdict.SCALED in found:
@@ -110,13 +113,13 @@ class MergeReport:
         counts = self.counts
         nothing = counts.pop(Verdict.NOTHING, 0)
         total = counts.total() or nothing
-        modules = "1 module" if total == 1 else f"{total:,} modules"
-        parts = [_STARTS[self.overall].format(modules=modules)]
+        weights = "1 weight" if total == 1 else f"{total:,} weights"
+        parts = [_STARTS[self.overall].format(weights=weights)]
         if len(counts) > 1 or self.overall in ("otherwise", "not told"):
             said = [
                 f"{counts[verdict]:,} {verdict.value}" for verdict in Verdict if counts[verdict]
             ]
-            parts.append(", ".join(said))
+            parts += [", ".join(said)] if said else []
         if nothing:
             parts.append(f"{nothing:,} {Verdict.NOTHING.value}")
         if self.overall == "applied with rounding":
@@ -124,15 +127,23 @@ class MergeReport:
         scales = {one.note for one in self.modules if one.verdict is Verdict.SCALED}
         if scales:
             parts.append("scale " + ", ".join(sorted(scales)[:MOST_NAMES]))
+        why = dict.fromkeys(
+            [one.note for one in self.modules if one.verdict is Verdict.UNCHECKED and one.note]
+        )
+        parts += list(why)[:MOST_NAMES]
         if self._odd_modules:
             parts.append(f"see {_some(self._odd_modules)}")
         for names, one, many in (
             (self.changed, "other tensor changed", "other tensors changed"),
             (self.missing, "other tensor is missing", "other tensors are missing"),
             (self.unchecked, "other tensor was not compared", "other tensors were not compared"),
+            (self.extra, "tensor is new", "tensors are new"),
         ):
             if names:
                 parts.append(f"{len(names):,} {one if len(names) == 1 else many}: {_some(names)}")
+        if self.buffers:
+            what = "a buffer" if len(self.buffers) == 1 else "buffers"
+            parts.append(f"also missing: {_some(self.buffers)}, {what} that a model makes anew")
         if self.identical and not (self.changed or self.missing or self.unchecked):
             others = "all {:,} other tensors are" if self.identical > 1 else "the other tensor is"
             same = "as in the base, rounded" if self.rounded else "identical"
@@ -145,7 +156,14 @@ class MergeReport:
         merged = [one for one in self.modules if one.verdict in _MERGED]
         total, exact = sum(one.numel for one in merged), sum(one.exact for one in merged)
         next_to = sum(one.adjacent for one in merged)
-        return f"{exact:,} of {total:,} values are the rounded sum, {next_to:,} a neighbour of it"
+        said = f"{exact:,} of {total:,} values are the rounded sum"
+        if next_to:
+            said += f", {next_to:,} a neighbour of it"
+        rest = total - exact - next_to
+        if rest:
+            most = max(one.most_units for one in merged)
+            said += f", the rest are within {within(most)} in the last place"
+        return said
 
     @property
     def _odd_modules(self) -> list[str]:
@@ -158,11 +176,11 @@ class MergeReport:
 _MERGED = frozenset({Verdict.EXACT, Verdict.CLOSE})
 
 _STARTS: dict[Overall, str] = {
-    "applied": "merged exactly: each value of {modules} is the rounded sum",
-    "applied with rounding": "merged into {modules}, up to rounding",
-    "not applied": "not merged: {modules} as in the base",
+    "applied": "merged exactly: each value of {weights} is the rounded sum",
+    "applied with rounding": "merged into {weights}, up to rounding",
+    "not applied": "not merged: {weights} as in the base",
     "in part": "merged in part",
-    "at another scale": "{modules} merged at another scale than the adapter's own",
+    "at another scale": "{weights} merged at another scale than the adapter's own",
     "otherwise": "not what this adapter makes of this base",
     "not told": "it cannot be told whether it was merged",
 }

@@ -67,6 +67,12 @@ class MergeSums:
         cd: sum of (M - W) * D.
         ed: sum of (M - R) * D.
         eedd: sum of ((M - R) * D)^2.
+        ww: sum of W^2.
+        ew: sum of (M - R) * W.
+        eeww: sum of ((M - R) * W)^2.
+        beyond: values where M is more than a unit from R, in those units.
+        expected: how many values at most rounding s * D to the merged dtype on the way turns
+            into a neighbour; counted in a narrow dtype only.
         rows: told, told_same and told_merged of each row, int64 `(3, rows)`; None where they
             were not counted.
         columns: the same of each column.
@@ -86,6 +92,11 @@ class MergeSums:
     cd: float = 0.0
     ed: float = 0.0
     eedd: float = 0.0
+    ww: float = 0.0
+    ew: float = 0.0
+    eeww: float = 0.0
+    beyond: int = 0
+    expected: float = 0.0
     rows: Lines | None = field(default=None, repr=False)
     columns: Lines | None = field(default=None, repr=False)
 
@@ -108,6 +119,16 @@ class MergeSums:
     def doubt(self) -> float:
         """Standard error of `deviation` as roundings alone would make it (White 1980)."""
         return math.sqrt(self.eedd) / self.dd if self.dd > 0.0 else math.inf
+
+    @property
+    def base_deviation(self) -> float:
+        """By how much of W the stored values go beyond R, as a factor; 0 for a right merge."""
+        return self.ew / self.ww if self.ww > 0.0 else 0.0
+
+    @property
+    def base_doubt(self) -> float:
+        """Standard error of `base_deviation`, as `doubt` is that of `deviation`."""
+        return math.sqrt(self.eeww) / self.ww if self.ww > 0.0 else math.inf
 
     @property
     def scale(self) -> float | None:
@@ -151,11 +172,14 @@ class MergeSums:
         sums.dd = _dot(change, change)
         moved = merged - base
         sums.cc, sums.cd = _dot(moved, moved), _dot(moved, change)
+        sums.ww = _dot(base, base)
         off = ~exact & finite
+        typical = abs(scale) * math.sqrt(sums.dd / max(1, change.size))
+        if not kinds.is_wide:
+            sums.expected = _shifted(change_there, right, typical, kinds)
         if off.any():
             # Where some are lost the others lie closer together.
             there = off if finite.all() else off[finite]
-            typical = abs(scale) * math.sqrt(sums.dd / max(1, change.size))
             parts = (values[there] for values in (base, change, change_there, merged, right))
             ratio = sums._miss(_Missed(*parts), kinds, typical)
             if kinds.is_wide:
@@ -202,6 +226,10 @@ class MergeSums:
         products = off * at.change
         self.ed += float(products.sum())
         self.eedd += _dot(products, products)
+        products = off * at.base
+        self.ew += float(products.sum())
+        self.eeww += _dot(products, products)
+        self.beyond += int(np.count_nonzero(ratio > 1.0))
         return ratio
 
 
@@ -217,8 +245,19 @@ class _Missed(NamedTuple):
 
 _SUMS = (
     "numel", "lost", "same", "exact", "adjacent", "told", "told_same", "told_merged",
-    "dd", "cc", "cd", "ed", "eedd",
+    "dd", "cc", "cd", "ed", "eedd", "ww", "ew", "eeww", "beyond", "expected",
 )  # fmt: skip
+
+
+def _shifted(change: Matrix, right: Matrix, typical: float, kinds: "Kinds") -> float:
+    """How many sums at most are rounded otherwise where the change itself was rounded before.
+
+    An error of d moves a sum to a neighbour with the chance of d over their distance; the factors
+    and their products may have been rounded too, so d is a whole unit of the change.
+    """
+    with np.errstate(all="ignore"):
+        error = units(np.maximum(np.abs(change), typical), kinds.merged)
+        return float(np.minimum(1.0, error / units(right, kinds.merged)).sum())
 
 
 def _dot(one: Matrix, other: Matrix) -> float:
@@ -262,6 +301,7 @@ def sum_up(
     scale: float,
     kinds: Kinds,
     control: "Control",
+    most: int | None = None,
 ) -> MergeSums:
     """One pass over a weight.
 
@@ -273,6 +313,7 @@ def sum_up(
         scale: s.
         kinds: the formats of W and M.
         control: can cancel between blocks.
+        most: look at about so many values from the first on; None for all.
 
     Raises:
         Cancelled: `control` was cancelled.
@@ -294,7 +335,8 @@ def sum_up(
             change = changed - weight
             return MergeSums.of(weight, change, stored, scale, kinds, columns if whole else 0)
 
-    for start, part in _in_order(work, range(0, merged[1].numel, step), control):
+    end = merged[1].numel if most is None else min(most, merged[1].numel)
+    for start, part in _in_order(work, range(0, end, step), control):
         sums.take(part, start // max(1, columns))
     return sums
 

@@ -7,6 +7,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.adapters.finding.targets import DORA
 from inspect_core.adapters.merges.merge_sums import WIDE_UNITS, Kinds, MergeSums
 from inspect_core.adapters.overlay import Target
 
@@ -14,13 +15,25 @@ MOST_UNITS = 1.0
 """Units in the last place that one more rounding on the way moves a sum by."""
 
 LOOSE_UNITS = 4.0
-"""The same for a merge that rounds several times, as DoRA's does, in a narrow dtype."""
+"""Units that a few values may be off by, and all of those of DoRA, whose norms are rounded."""
+
+FEW = 0.05
+"""Share of the values that may be off by more than each rounding's unit."""
 
 LEAST_DEVIATION = 0.02
-"""A scale that is off by less, with all values within some units, is not held against a merge."""
+"""DoRA: a share of the change, or of the base, that the rounded norms may be off by."""
+
+NARROW_DEVIATION = 2.0**-8
+"""A share of the change that factors which were rounded to a 16-bit dtype may be off by."""
+
+WIDE_DEVIATION = 1e-4
+"""The same in a wide dtype."""
 
 SIGMAS = 4.0
 """Standard errors beyond which a deviation is none of rounding's."""
+
+EXPECTED_SPREAD = 6.0
+"""Square roots of the expected number of neighbours by which there may be more."""
 
 LEAST_TOLD = 8
 """Values of a row that must tell before the row counts as left out of a merge."""
@@ -44,13 +57,16 @@ class Verdict(Enum):
     UNCHECKED = "not checked"
 
 
-def judge(sums: MergeSums, kinds: Kinds, scale: float = 1.0) -> tuple[Verdict, str]:
+def judge(
+    sums: MergeSums, kinds: Kinds, scale: float = 1.0, targets: Sequence[Target] = ()
+) -> tuple[Verdict, str]:
     """What the sums of one pass say, and more words about it.
 
     Args:
         sums: of a pass at some scale.
         kinds: the formats of the base and of the merged weight.
         scale: that scale.
+        targets: what was to be merged.
     """
     if sums.dd == 0.0 and not sums.lost:
         if sums.same == sums.numel:
@@ -67,12 +83,46 @@ def judge(sums: MergeSums, kinds: Kinds, scale: float = 1.0) -> tuple[Verdict, s
     part = _lines_left_out(sums) if scale == 1.0 else ""
     if part:
         return Verdict.PARTLY, part
-    tolerated = max(SIGMAS * sums.doubt, LEAST_DEVIATION * max(1.0, abs(scale)))
-    most = WIDE_UNITS if kinds.is_wide else LOOSE_UNITS
-    if sums.most_units <= most and abs(sums.deviation) <= tolerated:
-        within = "one unit" if sums.most_units <= MOST_UNITS else f"{sums.most_units:.2g} units"
-        return Verdict.CLOSE, f"all values within {within} in the last place"
+    normed = any(target.method == DORA for target in targets)
+    if _is_within(sums, kinds, normed, len(targets)) and not _is_systematic(
+        sums, kinds, normed, scale
+    ):
+        return Verdict.CLOSE, f"all values within {within(sums.most_units)} in the last place"
     return Verdict.ELSE, _explained(sums)
+
+
+def within(most_units: float) -> str:
+    """A distance in words."""
+    return "one unit" if most_units <= MOST_UNITS else f"{most_units:.2g} units"
+
+
+def _is_within(sums: MergeSums, kinds: Kinds, normed: bool, steps: int) -> bool:
+    """Whether roundings can have moved so many values so far."""
+    if kinds.is_wide:
+        return sums.most_units <= WIDE_UNITS
+    if sums.most_units > LOOSE_UNITS:
+        return False
+    if normed or steps > 1:  # each adapter's sum is rounded
+        return True
+    if sums.beyond > FEW * sums.numel:
+        return False
+    if kinds.base is not kinds.merged:
+        return True
+    most = sums.expected + EXPECTED_SPREAD * math.sqrt(sums.expected + 1.0)
+    return sums.numel - sums.exact <= most
+
+
+def _is_systematic(sums: MergeSums, kinds: Kinds, normed: bool, scale: float) -> bool:
+    """Whether what is left over goes with the change, or with the base: roundings do not."""
+    least = WIDE_DEVIATION if kinds.is_wide else NARROW_DEVIATION
+    unit = 2.0**-kinds.merged.mantissa_bits
+    of_base = unit / 16.0
+    if normed:
+        of_base = WIDE_UNITS * unit if kinds.is_wide else LEAST_DEVIATION
+    least = LEAST_DEVIATION if normed else least
+    tolerated = max(SIGMAS * sums.doubt, least * max(1.0, abs(scale)))
+    tolerated_base = max(SIGMAS * sums.base_doubt, of_base)
+    return abs(sums.deviation) > tolerated or abs(sums.base_deviation) > tolerated_base
 
 
 def merged_here_and_there(sums: MergeSums) -> str:

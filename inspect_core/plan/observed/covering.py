@@ -66,10 +66,15 @@ def ends_of(wanted: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
 
 
 def _paths(name: str) -> Iterator[str]:
-    """A name and the modules on the way to it, the root left out."""
+    """A name and the modules on the way to it, the root left out.
+
+    A name that begins with a dot is in no module.
+    """
     parts = name.split(".", DEEPEST)
-    for length in range(1, len(parts) + 1):
-        yield ".".join(parts[:length])
+    for length in range(1, len(parts)):
+        if parts[0]:
+            yield ".".join(parts[:length])
+    yield name
 
 
 def _outermost(name: str, mixed: set[str]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from inspect_core.control import Control
 from inspect_core.pairing import LayerMap, Match
+from inspect_core.plan.observed.checking import is_placed_on, listed
 from inspect_core.plan.observed.covering import ends_of
 from inspect_core.plan.plan import Place
 from inspect_core.plan.written.spelling import spelled_layers
@@ -96,7 +97,12 @@ def find_merged_lora(
         return None
     modules = [name.removesuffix(_WEIGHT) for name in weights]
     still = [name.removesuffix(_WEIGHT) for name in moved.frozen if name.endswith(_WEIGHT)]
-    place = replace(_placed_on(modules, still), rank=ranks[0], alpha=ranks[0])
+    place, about = _placed_on(modules, still), listed(base)
+    if not is_placed_on(place, about, modules):
+        place = Place(targets=tuple(modules))
+        if not is_placed_on(place, about, modules):
+            return None  # no placement says it: full names mean what is beside them, too
+    place = replace(place, rank=ranks[0], alpha=ranks[0])
     return MergedLora(place, _note(place, len(weights), len(ranks)))
 
 

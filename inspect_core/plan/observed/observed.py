@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from inspect_core.control import Control
 from inspect_core.pairing import LayerMap, Match
+from inspect_core.plan.bases import base_name
+from inspect_core.plan.observed.checking import one_by_one, trains_just
 from inspect_core.plan.observed.covering import covering
 from inspect_core.plan.observed.merged_lora import MergedLora, find_merged_lora
 from inspect_core.plan.plan import Freeze, Pattern, Plan, Step
@@ -104,13 +106,17 @@ def evidence(
     """
     comparison = compare(base, tuned, control=control, layer_map=layer_map)
     observed = observed_frozen(comparison, buffers)
-    title = comparison.reference.title
+    title = base_name(base, comparison.reference.title)
     lora = None
     if look_for_lora and observed.frozen and not observed.unknown:
         lora = find_merged_lora(base, tuned, observed, control=control, layer_map=layer_map)
     if lora is not None:
         return Evidence(Plan((lora.place,), base=title), observed, lora, _notes(observed, lora))
-    return Evidence(Plan(_steps(observed), base=title), observed, None, _notes(observed, None))
+    steps, sure = _checked(observed)
+    notes = _notes(observed, None)
+    if not sure:
+        notes = (*notes, "no plan says just this: names lie inside of each other. Look at it")
+    return Evidence(Plan(steps, base=title), observed, None, notes)
 
 
 def observed_frozen(comparison: Comparison, buffers: Collection[str] = ()) -> Observed:
@@ -188,6 +194,22 @@ def _steps(observed: Observed) -> tuple[Step, ...]:
     if len(thawed) + 1 < len(stayed) and _holds(thawed, observed.tuned_here):
         return (Freeze((ALL,)), Freeze(thawed, thaw=True))
     return (Freeze(stayed),)
+
+
+def _checked(observed: Observed) -> tuple[tuple[Step, ...], bool]:
+    """The steps, tried on the names of both; by full names where shorter ones do otherwise."""
+    steps = _steps(observed)
+    names = (*observed.frozen, *observed.tuned)
+    here = tuple(dict.fromkeys((*observed.tuned_here, *observed.added)))
+
+    def holds(some: tuple[Step, ...]) -> bool:
+        on_base = trains_just(some, names, observed.tuned, observed.frozen)
+        return on_base and (not here or trains_just(some, here, here, ()))
+
+    if not steps or holds(steps):
+        return steps, True
+    steps = one_by_one(observed.frozen, (*observed.tuned, *here))
+    return steps, holds(steps)
 
 
 def _holds(patterns: tuple[Pattern, ...], names: tuple[str, ...]) -> bool:

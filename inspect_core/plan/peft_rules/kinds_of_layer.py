@@ -88,7 +88,7 @@ class Layers:
             return self._attention(own)
         if not kind:
             return Layer("", self._why(module))
-        weight = own.get("weight")
+        weight = own.get("weight", self._parametrised(module))
         if weight is None:
             return Layer("", f"its {kind} weight is not stored under that name")
         spec = self._outline.specs[weight]
@@ -103,6 +103,13 @@ class Layers:
             return Layer(kind, "", weight, shape[1], shape[0])
         groups = self._outline.facts.groups.get(self._outline.paths[module], 1)
         return Layer(kind, "", weight, shape[1] * groups, shape[0], shape[2:], groups)
+
+    def _parametrised(self, module: int) -> int | None:
+        """The tensor that has the shape of a weight which a parametrisation makes."""
+        outline = self._outline
+        home = outline.module_at.get(f"{outline.paths[module]}.parametrizations.weight")
+        own = outline.own(home) if home is not None else {}
+        return own.get("original1", own.get("original"))
 
     def _attention(self, own: Mapping[str, int]) -> Layer:
         weight = own.get("in_proj_weight")

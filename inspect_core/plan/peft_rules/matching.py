@@ -26,6 +26,7 @@ class Wanted:
         saved: modules that are trained whole.
         feedforward: ends of names, of IA3.
         remapped: targets of the plan -> what PEFT makes of them, where that is another name.
+        spared: those of `saved` that no adapter is put on.
     """
 
     targets: tuple[str, ...] | None
@@ -35,6 +36,7 @@ class Wanted:
     saved: tuple[str, ...]
     feedforward: tuple[str, ...]
     remapped: Mapping[str, str]
+    spared: tuple[str, ...]
 
 
 class Ends:
@@ -82,7 +84,7 @@ class Selection:
         self._whole = frozenset(wanted.targets or ())
         self._expression = expression(wanted.expression) if wanted.expression else None
         self._excluded = Ends(place.exclude)
-        self._saved = [_inside(name) for name in wanted.saved]
+        self._saved = [_inside(name) for name in wanted.spared]
         self._in_list = [
             expression(rf"(?:^|.*?\.){name}\.(?P<idx>\d+)\.", name) for name in place.layers_pattern
         ]

@@ -121,6 +121,12 @@ SAVED_BY_TASK: Mapping[str, tuple[str, ...]] = {
 }
 """What PEFT saves whole for a task, whatever the config says."""
 
+SAVED_LATE = frozenset({"TOKEN_CLS", "QUESTION_ANS"})
+"""Tasks whose head PEFT 0.21 saves after it has put the adapters on: it does not spare the head."""
+
+GENERATING = frozenset({"CAUSAL_LM", "SEQ_2_SEQ_LM"})
+"""Tasks for which PEFT needs a model that can generate."""
+
 TASKS = frozenset({*SAVED_BY_TASK, "SEQ_2_SEQ_LM", "CAUSAL_LM", "FEATURE_EXTRACTION"})
 """`task_type`s."""
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from inspect_core.plan.counting import Counts, hits_of
+from inspect_core.plan.peft_rules.kinds_of_layer import LINEAR
 from inspect_core.plan.peft_rules.matching import Ends, PatternKeys, Selection, Wanted
-from inspect_core.plan.peft_rules.model_types import MAMBA, MAMBA_REFUSED
+from inspect_core.plan.peft_rules.model_types import GENERATING, MAMBA, MAMBA_REFUSED
 from inspect_core.plan.peft_rules.placement import Made, added_by, lora_on_parameter, refusal
 from inspect_core.plan.peft_rules.resolving import Refused, positive, resolve
 from inspect_core.plan.peft_rules.saving import save_modules
@@ -51,6 +52,7 @@ class _Placement:
         self.alphas = PatternKeys(step.alpha_pattern, budget)
         self.select = Selection(step, wanted, budget)
         self.adapted: dict[int, str] = {}
+        self.laid_out = step.fan_in_fan_out  # PEFT sets it anew at each layer that it adapts
 
     def carry_out(self) -> None:
         """Do all of it, in PEFT's order."""
@@ -63,7 +65,7 @@ class _Placement:
         if not self.adapted:
             raise Refused(_nothing(self.step, self.wanted))
         self._freeze_the_rest()
-        counts = save_modules(self.work, self.wanted.saved)
+        counts = save_modules(self.work, self.wanted.saved, self.step.method)
         self._hits(counts, self.wanted.saved, "save")
         self.work.placed.append(self.step)
 
@@ -124,6 +126,8 @@ class _Placement:
         self.work.settings[path] = (rank, alpha, feedforward)
         if step.method != "ia3":
             positive(rank)
+        if layer.kind in LINEAR:
+            self.laid_out = layer.kind == "Conv1D"
         self._add(module, added_by(layer, step.method, rank, feedforward))
         if layer.kind == "MultiheadAttention":
             self._output_of_attention(module, rank)
@@ -159,8 +163,10 @@ class _Placement:
                 continue
             if self.step.method == "dora":
                 raise Refused(f"DoRA does not adapt the fused experts of {outline.paths[module]}")
-            if self.step.fan_in_fan_out:
+            if self.laid_out:
                 raise Refused("fan_in_fan_out does not go with fused experts")
+            if getattr(self.step, "dropout", 0):
+                raise Refused("dropout does not go with fused experts")
             shape = outline.specs[tensor].shape
             if len(shape) not in (2, 3) or not home:
                 raise Refused(f"{outline.names[tensor]} cannot be adapted itself")
@@ -209,6 +215,8 @@ class _Placement:
 
 
 def _check_against_earlier(work: Work, step: Place) -> None:
+    if step.task in GENERATING and work.outline.facts.generates is False:
+        raise Refused(f"the model cannot generate, and the task {step.task} needs that")
     if any(spec.delta for spec in work.outline.specs):
         raise Refused("the model has adapters already, and PEFT would put new ones inside of them")
     for other in work.placed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from inspect_core.plan.addressing import Budget
 from inspect_core.plan.outline import Outline
-from inspect_core.plan.peft_rules.kinds_of_layer import LINEAR, Layers
+from inspect_core.plan.peft_rules.kinds_of_layer import ADAPTABLE, LINEAR, Layers
 from inspect_core.plan.peft_rules.matching import Ends, Selection, Wanted, tails
 from inspect_core.plan.peft_rules.model_types import (
     CLASSIFIERS,
@@ -19,6 +19,7 @@ from inspect_core.plan.peft_rules.model_types import (
     LORA_TARGETS,
     MIXTURES,
     SAVED_BY_TASK,
+    SAVED_LATE,
     TASKS,
     V4_NAMES,
 )  # fmt: skip
@@ -54,6 +55,12 @@ class Model:
     family: str
     budget: Budget
 
+    def hosts(self) -> Iterator[str]:
+        """Paths of the modules that an adapter can be put on."""
+        for module in self.modules():
+            if self.layers.kind(module) in ADAPTABLE and self.outline.own(module):
+                yield self.paths[module]
+
     def modules(self) -> Iterator[int]:
         """Modules as `named_modules` gives them: each object once, without the root."""
         shared = self.outline.facts.shared
@@ -74,6 +81,7 @@ def resolve(model: Model, place: Place) -> Wanted:
     made = Wanted(
         tuple(dict.fromkeys(place.targets)) or None, place.target_expression, (),
         dict(place.rank_pattern), saved, place.feedforward, {},
+        place.modules_to_save if place.task in SAVED_LATE else saved,
     )  # fmt: skip
     naming = MIXTURES.get(model.family)
     if place.method != "ia3" and naming and not _apart(model.outline):
@@ -165,10 +173,13 @@ def all_linear(model: Model, task: str) -> Iterator[str]:
 
 
 def _output_layer(model: Model, task: str) -> int | None:
-    if not model.family:
+    output = model.outline.facts.output
+    if not model.family and output is None:
         return None  # PEFT asks only models of the library
     at = {path: module for module, path in enumerate(model.paths)}
-    for head in HEADS:
+    if output:
+        return at.get(output)
+    for head in HEADS if output is None else ():
         if head in at:
             return at[head]
         inside = next((path for path in at if path.endswith(f".{head}")), None)

@@ -46,9 +46,10 @@ def settings_of_targets(
     Raises:
         UsageError: PEFT would refuse the placement, or an expression is none.
     """
+    from inspect_core.plan.preview import refusal_of
     from inspect_core.plan.working import carry_out
 
     work = carry_out(names, specs, facts, Plan((place,)), config)
     if work.error:
-        raise UsageError(f"PEFT would refuse this placement: {work.error}")
+        raise UsageError(refusal_of(work.error))
     return {path: Settings(*given) for path, given in work.settings.items()}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import SequenceMatcher
+from math import prod
 from typing import Literal
 
 from inspect_core.plan.plan import Pattern, Plan, Precision, Step
@@ -115,16 +116,19 @@ class TrainedKind:
     """Parameters that only one of two plans trains, alike but for the numbers in their names.
 
     Attributes:
-        mark: `-` where only the one trains them, `+` where only the other does.
+        mark: `-` where only the one trains them, `+` where only the other does, `?` where both
+            do, in other shapes.
         kind: the name, with `{n}` for numbers; foreign text.
         tensors: how many there are.
-        params: their elements.
+        params: their elements; of other shapes how many the other one has.
+        change: the sizes that differ: `8 -> 16`.
     """
 
     mark: Mark
     kind: str
     tensors: int
     params: int
+    change: str = ""
 
 
 Trained = Mapping[str, tuple[int, ...]]
@@ -132,7 +136,7 @@ Trained = Mapping[str, tuple[int, ...]]
 
 
 def trained_differences(one: Trained, other: Trained) -> tuple[TrainedKind, ...]:
-    """What only one of two plans trains of a model, or in another shape.
+    """What only one of two plans trains of a model, and what both do in other shapes.
 
     Args:
         one: what the one trains.
@@ -143,15 +147,26 @@ def trained_differences(one: Trained, other: Trained) -> tuple[TrainedKind, ...]
     for mark, here, there in sides:
         kinds: dict[str, list[int]] = {}
         for name, shape in here.items():
-            if there.get(name) == shape:
-                continue
-            params = 1
-            for size in shape:
-                params *= size
-            kinds.setdefault(_kind(name), []).append(params)
+            if name not in there:
+                kinds.setdefault(_kind(name), []).append(prod(shape))
         for kind, sizes in kinds.items():
             found.append(TrainedKind(mark, kind, len(sizes), sum(sizes)))
+    changed: dict[tuple[str, str], list[int]] = {}
+    for name, shape in one.items():
+        if name in other and other[name] != shape:
+            key = _kind(name), _change(shape, other[name])
+            changed.setdefault(key, []).append(prod(other[name]))
+    found += [TrainedKind("?", kind, len(n), sum(n), how) for (kind, how), n in changed.items()]
     return tuple(found)
+
+
+def _change(one: tuple[int, ...], other: tuple[int, ...]) -> str:
+    """What differs between two shapes: the one size, or all of them."""
+    pairs = list(zip(one, other, strict=False))
+    differ = [(a, b) for a, b in pairs if a != b]
+    if len(one) == len(other) and len(differ) == 1:
+        return "{} -> {}".format(*differ[0])
+    return f"{one} -> {other}"
 
 
 def _kind(name: str) -> str:

@@ -7,6 +7,7 @@ unless they come to the same set of trained parameters, which is checked by `tra
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from inspect_core.errors import UsageError
@@ -44,7 +45,7 @@ def adapter_config(
 
 def adapter_config_text(found: Mapping[str, Any]) -> str:
     """The text of the file, with sorted keys as PEFT writes it."""
-    return json.dumps(found, indent=2, sort_keys=True) + "\n"
+    return json.dumps(found, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def config_of(place: Place, base: str = "") -> dict[str, Any]:
@@ -53,6 +54,8 @@ def config_of(place: Place, base: str = "") -> dict[str, Any]:
     Raises:
         UsageError: the method's config has no such setting.
     """
+    if not all(map(isfinite, (place.alpha, *place.alpha_pattern.values()))):
+        raise UsageError("alpha is no finite number")
     common: dict[str, Any] = {
         "base_model_name_or_path": base or None,
         "task_type": place.task or None,
@@ -71,7 +74,7 @@ def config_of(place: Place, base: str = "") -> dict[str, Any]:
         "peft_type": "LORA",
         "r": place.rank,
         "lora_alpha": _whole(place.alpha),
-        "lora_dropout": 0.0,
+        "lora_dropout": place.dropout,
         "bias": place.bias,
         "use_dora": place.method == "dora",
         "use_rslora": place.rslora,
@@ -85,7 +88,7 @@ def config_of(place: Place, base: str = "") -> dict[str, Any]:
 
 def _ia3(place: Place, common: Mapping[str, Any]) -> dict[str, Any]:
     default = Place()
-    for key in ("layers", "layers_pattern", "rank_pattern", "alpha_pattern", "bias"):
+    for key in ("layers", "layers_pattern", "rank_pattern", "alpha_pattern", "bias", "dropout"):
         if getattr(place, key) != getattr(default, key):
             hint = "name modules, or give a regular expression" if key[0] == "l" else ""
             raise UsageError(f"PEFT's IA3 has no {key}", hint=hint)
@@ -173,5 +176,5 @@ def _require_accepted(
         return
     from inspect_core.plan.preview import preview
 
-    if error := preview(names, specs, facts, plan, config).error:
-        raise UsageError(f"PEFT would refuse this plan: {error}")
+    if refusal := preview(names, specs, facts, plan, config).refusal:
+        raise UsageError(refusal)

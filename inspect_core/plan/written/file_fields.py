@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from inspect_core.errors import UsageError
+from inspect_core.plan.dtypes import dtype_of_field
 from inspect_core.plan.plan import Pattern
 from inspect_core.plan.written.spelling import ALL, MOST_LAYER, pattern_of
 from inspect_core.text import clean
@@ -81,6 +82,13 @@ class Fields:
     def text(self, key: str, default: str) -> str:
         """A text."""
         return self._text(key, self._table.get(key, default))
+
+    def dtype(self, key: str, default: str) -> str:
+        """A dtype by one of its names, or none where that means another's."""
+        try:
+            return dtype_of_field(key, self.text(key, default))
+        except UsageError as error:
+            raise self._wrong(key, str(error)) from None
 
     def _text(self, key: str, value: object) -> str:
         if not isinstance(value, str):
@@ -160,6 +168,13 @@ class Fields:
             -MOST_ALPHA <= value <= MOST_ALPHA
         ):
             raise self._wrong(key, f"not a number between -{MOST_ALPHA:g} and {MOST_ALPHA:g}")
+        return value
+
+    def share(self, key: str) -> float:
+        """A number from 0 to less than 1; 0 where it is not given."""
+        value = self.number(key, 0.0)
+        if not 0 <= value < 1:
+            raise self._wrong(key, "not from 0 to less than 1")
         return value
 
     def layers(self, key: str) -> tuple[int, ...]:

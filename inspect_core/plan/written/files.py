@@ -44,7 +44,7 @@ _FREEZE = ("freeze", "thaw", "exclude")
 _PLACE = (
     "place", "targets", "rank", "alpha", "rslora", "layers", "layers_pattern", "exclude",
     "rank_pattern", "alpha_pattern", "modules_to_save", "feedforward", "fan_in_fan_out", "bias",
-    "task",
+    "task", "dropout",
 )  # fmt: skip
 _MEMORY = ("weights", "adapter", "gradients", "optimizer")
 _LORA = {"lora", "dora"}
@@ -98,18 +98,16 @@ def _plan(fields: Fields) -> Plan:
         raise Wrong("lamella_plan: made by a newer lamella, which says more than can be read here")
     tables = fields.tables("step", MOST_STEPS)
     steps = tuple(_step(Fields(f"step {at}", table)) for at, table in enumerate(tables, 1))
-    return Plan(steps, _precision(fields.table("memory")), fields.text("base", ""))
+    plan = Plan(steps, _precision(fields.table("memory")), fields.text("base", ""))
+    if not fields.has("lamella_plan") and not fields.has("step"):
+        raise Wrong("not a plan: it has neither lamella_plan nor a step")
+    return plan
 
 
 def _precision(fields: Fields) -> Precision:
     fields.only(_MEMORY)
     default = Precision()
-    return Precision(
-        weights=fields.text("weights", default.weights),
-        adapter=fields.text("adapter", default.adapter),
-        gradients=fields.text("gradients", default.gradients),
-        optimizer=fields.text("optimizer", default.optimizer),
-    )
+    return Precision(**{key: fields.dtype(key, getattr(default, key)) for key in _MEMORY})
 
 
 def _step(fields: Fields) -> Step:
@@ -147,6 +145,7 @@ def _place(fields: Fields) -> Place:
         fan_in_fan_out=fields.flag("fan_in_fan_out"),
         bias=fields.word("bias", "none", ("none", "all", "lora_only")),
         task=fields.text("task", ""),
+        dropout=fields.share("dropout"),
     )
 
 

@@ -23,7 +23,7 @@ ELSEWHERE = "the plan file, and inspect_core.apply_plan, say all of it"
 ALONE = "make a plan for each of them"
 """What to do about placements that PEFT cannot make at once."""
 
-_ALIKE = ("method", "rslora", "fan_in_fan_out", "bias", "task")
+_ALIKE = ("method", "rslora", "fan_in_fan_out", "bias", "task", "dropout")
 """What a config has one of for all modules."""
 
 

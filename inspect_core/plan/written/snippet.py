@@ -34,8 +34,11 @@ def own_name(name):
 
 _UNWRAPPED = """\
     name = name.removeprefix("base_model.model.").removesuffix(".default")
-    for wrapper in (".base_layer.", ".modules_to_save.default.", ".default."):
-        name = name.replace(wrapper, ".")"""
+    for wrapper in (
+        ".base_layer.", ".modules_to_save.default.", ".original_module.", ".default."
+    ):
+        while wrapper in name:
+            name = name.replace(wrapper, ".")"""
 
 _OMITTED: dict[str, Any] = {
     "base_model_name_or_path": None, "inference_mode": False, "lora_dropout": 0.0, "bias": "none",
@@ -43,6 +46,9 @@ _OMITTED: dict[str, Any] = {
     "fan_in_fan_out": False, "rank_pattern": {}, "alpha_pattern": {},
 }  # fmt: skip
 """What PEFT takes where nothing is given."""
+
+_PARAMETERS = "model.named_parameters(remove_duplicate=False)"
+"""All names of each parameter: a plan may name a tied one by any of them."""
 
 _LONG = 70
 """Characters of a condition that stand on one line."""
@@ -123,11 +129,19 @@ def _freezing(step: Freeze, name: str, wrapped: bool) -> str:
     """A loop over the parameters for one step; `name` is what finds the name in the plan."""
     conditions = [_reached(step, name, wrapped)]
     if step.exclude:
-        conditions.append(f"not hits({name}, {_listed(step.exclude)})")
+        conditions.append("id(parameter) not in spared")
     if wrapped and step.thaw:
         conditions.append('".original_module." not in name')
     wanted = [condition for condition in conditions if condition]
-    lines = [f"# {described(step)}", "for name, parameter in model.named_parameters():"]
+    lines = [f"# {described(step)}"]
+    if step.exclude:
+        lines += [
+            "spared = {  # by parameter: one that is tied has several names",
+            f"    id(parameter) for name, parameter in {_PARAMETERS}",
+            f"    if hits({name}, {_listed(step.exclude)})",
+            "}",
+        ]
+    lines.append(f"for name, parameter in {_PARAMETERS}:")
     if len(" and ".join(wanted)) < _LONG:
         lines += [f"    if {' and '.join(wanted)}:"] if wanted else []
     else:
@@ -168,7 +182,7 @@ def expression_of(pattern: Pattern) -> str:
     if pattern.how == "glob":
         return translated(pattern.text).replace("{1,19}+", "+")  # older Pythons know no `}+`
     escaped = re.escape(pattern.text)
-    return escaped if pattern.how == "exact" else rf"(?:.*\.)?{escaped}"
+    return escaped if pattern.how == "exact" else rf"(?:(?s:.*)\.)?{escaped}"
 
 
 def _count(

@@ -124,6 +124,8 @@ def _placement(step: Place, most: int) -> str:
         more.append("weights stored (in, out)")
     if step.bias != "none":
         more.append(f"bias {clean(step.bias, 20)}")
+    if step.dropout:
+        more.append(f"dropout {step.dropout:g}")
     if step.task:
         more.append(clean(step.task, _SHOWN))
     return ", ".join([words, *more])

@@ -76,7 +76,7 @@ def text_of(
         return "".join([f"{clean(name, None)}\n" for name in trained])
     if form == "names-json":
         listed = [{"name": name, "shape": shape} for name, shape in trained.items()]
-        return json.dumps(listed, indent=1) + "\n"
+        return json.dumps(listed, indent=1, allow_nan=False) + "\n"
     return _csv(trained)
 
 
