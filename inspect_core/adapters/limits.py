@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 MOST_VALUES = 1 << 38
 """Values that are made of factors alone; the weights of any model that exists are fewer."""
 
+MOST_OF_ONE = 1 << 33
+"""The same of one tensor: embeddings and stacked experts have up to half as many."""
+
 
 def refuse_endless(sides: Iterable["Checkpoint"], pairs: Iterable["Pair"]) -> None:
     """Refuse to compare products that small files make endless.
@@ -21,13 +24,14 @@ def refuse_endless(sides: Iterable["Checkpoint"], pairs: Iterable["Pair"]) -> No
         pairs: of their tensors.
 
     Raises:
-        UsageError: adapters without a base make more than `MOST_VALUES`.
+        UsageError: adapters without a base make more than `MOST_VALUES`, or `MOST_OF_ONE` in one.
     """
     alone = [side for side in sides if side.overlay is not None and side.overlay.base is None]
     if not alone:
         return
-    count = sum(pair.model.numel for pair in pairs)
-    if count > MOST_VALUES:
+    sizes = [pair.model.numel for pair in pairs]
+    count = sum(sizes)
+    if count > MOST_VALUES or max(sizes, default=0) > MOST_OF_ONE:
         hint = "choose some with --node"
         raise UsageError(
             f"makes {count:,} values of its factors, more than can be compared",

@@ -83,11 +83,16 @@ _TENSORS: list[tuple[str, dict[str, tuple[int, ...]], str]] = [
 ]
 
 
+# Every adapter that was made at home is so: `check` remarks on it, and nothing warns.
+_REMARKED = {"a_base_traversal", "a_base_abs", "a_base_self", "a_base_escape", "a_auto_mapping"}
+
+
 def adapters(room: Room) -> Iterator[Case]:
     """Adapter folders: each opens, and says what is odd."""
     yield _adapter(room, "a_good", _CONFIG, _GOOD, "open")
     for id_, change, note in _CHANGES:
-        yield _adapter(room, id_, {**_CONFIG, **change}, _GOOD, "warn", note)
+        want: Want = "open" if id_ in _REMARKED else "warn"
+        yield _adapter(room, id_, {**_CONFIG, **change}, _GOOD, want, note)
     for id_, raw in _RAW:
         yield _adapter(room, id_, raw, _GOOD, "warn")
     for id_, shapes, note in _TENSORS:
