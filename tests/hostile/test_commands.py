@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hostile.adapters import ENDLESS
 from hostile.case import Case
 from hostile.command import Printed, lamella
 from hostile.corpus import GROUPS
@@ -113,6 +114,11 @@ def test_check_finds_what_only_values_tell(corpus, checking_here) -> None:
             found = [f for f in json.loads(printed.out)["findings"] if f["severity"] != "note"]
             assert len(found) == 1, case.id
             assert printed.status == int(found[0]["severity"] == "problem"), case.id
+
+
+def test_diff_refuses_a_product_that_would_take_hours(corpus) -> None:
+    printed = lamella("diff", corpus[ENDLESS].path, corpus[ENDLESS].path)
+    assert printed.status == 2 and b"90,000,000,000 values" in printed.err
 
 
 def test_check_says_all_that_opening_says(corpus, checking_here) -> None:
