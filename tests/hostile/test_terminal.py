@@ -63,7 +63,8 @@ class App:
     def has_opened(self) -> bool:
         """Whether the tree is shown, or the reason why there is none."""
         text = "\n".join(self._screen.display)
-        return "no reference" in text or "cannot open the model" in text
+        said = "no reference", "an adapter without its base", "cannot open the model"
+        return any(words in text for words in said)
 
     def settle(self, seconds: float) -> None:
         while self.read(seconds):
