@@ -39,3 +39,7 @@ class Rule:
         if self.kind == OVER:
             return f"all units over {self.threshold:g}, by {of}"
         return f"strongest unit a word, by {of}"
+
+
+STRONGEST = Rule()
+"""As published, but for negative values."""

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from inspect_core.activations.rule import Rule
+from inspect_core.activations.rule import STRONGEST, Rule
 from inspect_core.capture.texts.source import TextSource
 from inspect_core.work.listings import Source
-
-__all__ = ["ActivationQuery"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class ActivationQuery:
     texts: TextSource
     reference_texts: TextSource | None = None
     paths: tuple[str, ...] = ()
-    rule: Rule = Rule()
+    rule: Rule = STRONGEST
     inputs: bool = False
     tokenizer: str | None = None
     tagger: str = ""
