@@ -142,7 +142,7 @@ class Cluster:
     Attributes:
         size: points.
         core: share of them in the core.
-        height: log density of its peak above the highest saddle, in standard errors; infinite
+        height: log density of its peak above its highest saddle; infinite
             where it touches no other.
         labels: for each column its commonest labels with their counts; foreign.
         examples: texts nearest to the peak; foreign.
