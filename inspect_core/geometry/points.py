@@ -1,7 +1,6 @@
 """Points of one layer, fit for geometry: finite, each once."""
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,20 +39,27 @@ def distinct_points(rows: ArrayLike) -> Points:
     values = np.asarray(rows)
     if values.ndim != 2:
         raise UsageError(f"representations have {values.ndim} axes, not rows and units")
-    values = np.ascontiguousarray(values, dtype=np.float64) + 0.0  # -0.0 is 0.0
-    finite = np.isfinite(values).all(axis=1)
-    seen: dict[bytes, int] = {}
+    from inspect_core.geometry.selection import row_marks
+
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    odd = np.random.default_rng(0).integers(1 << 63, size=values.shape[1], dtype=np.uint64) * 2 + 1
+    marks = np.empty(len(values), np.uint64)
+    row_marks(values, odd.astype(np.uint64), marks)
     of = np.full(len(values), -1, np.int64)
     kept: list[int] = []
-    for row in np.flatnonzero(finite).tolist():
-        key = blake2b(values[row].data, digest_size=16).digest()
-        point = seen.setdefault(key, len(kept))
+    seen: dict[int, list[int]] = {}
+    for row, mark in enumerate(marks.tolist()):
+        if not mark:
+            continue
+        # Rows of one mark are compared in full: a mark alone proves nothing.
+        alike = seen.setdefault(mark, [])
+        point = next((p for p in alike if np.array_equal(values[kept[p]], values[row])), len(kept))
         if point == len(kept):
+            alike.append(point)
             kept.append(row)
         of[row] = point
-    nonfinite = int(len(values) - finite.sum())
+    finite = int((marks != 0).sum())
     chosen = np.array(kept, np.int64)
-    repeated = len(values) - nonfinite - len(kept)
     if len(kept) != len(values):
         values = values[chosen]
-    return Points(values, chosen, of, repeated, nonfinite)
+    return Points(values, chosen, of, finite - len(kept), len(of) - finite)

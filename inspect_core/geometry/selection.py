@@ -42,3 +42,27 @@ def select_nearest(
             best[at] = value
             where[at] = column + offset
             limit = best[k - 1]
+
+
+@jit()
+def row_marks(
+    values: NDArray[np.float64], odd: NDArray[np.uint64], marks: NDArray[np.uint64]
+) -> None:
+    """A mark for each row, by which equal rows are found; 0 where a value is not finite.
+
+    Args:
+        values: float64 `(rows, units)`.
+        odd: uint64 `(units,)`, random odd numbers.
+        marks: uint64 `(rows,)` to fill: the sum of bits times odd numbers, but never 0 where all
+            values are finite. 0.0 and -0.0 count alike.
+    """
+    for row in range(values.shape[0]):
+        line = values[row]
+        broken = 0.0
+        total = np.uint64(0)
+        for at in range(line.size):
+            value = line[at] + 0.0
+            broken += value - value
+            bits = np.float64(value).view(np.uint64)
+            total += (bits ^ (bits >> np.uint64(29))) * odd[at]
+        marks[row] = (total | np.uint64(1)) if broken == 0.0 else np.uint64(0)
