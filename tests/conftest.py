@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,10 @@ import pytest
 for name in ("COLORTERM", "COLUMNS", "LINES", "SSH_CONNECTION", "TEXTUAL_ANIMATIONS"):
     os.environ.pop(name, None)
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# The background jobs of a shell ignore Ctrl-C, and so would all programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
