@@ -9,6 +9,8 @@ import pytest
 for name in ("COLORTERM", "COLUMNS", "LINES", "SSH_CONNECTION", "TEXTUAL_ANIMATIONS"):
     os.environ.pop(name, None)
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Several workers share the cores: their threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The background jobs of a shell ignore Ctrl-C, and so would all programs that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
