@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from inspect_core.activations.neurons import ActivationReport, NeuronDetail
+    from inspect_core.activations.rule import Rule
     from inspect_core.checkpoint import open_checkpoint
     from inspect_core.health.report import HealthReport, check
     from inspect_core.plan.apply import apply_plan
@@ -21,36 +23,47 @@ if TYPE_CHECKING:
     from inspect_core.results.formats import to_json
     from inspect_core.results.records import DiffReport, DiffSummary, TensorReport, diff
     from inspect_core.structure.tree import ModuleTree
+    from inspect_core.work.activation_report import activation_report, neuron_report
 
 __all__ = [
+    "ActivationReport",
     "Audit",
     "DiffReport",
     "DiffSummary",
     "HealthReport",
     "ModuleTree",
+    "NeuronDetail",
     "Plan",
+    "Rule",
     "TensorReport",
+    "activation_report",
     "apply_plan",
     "audit",
     "check",
     "diff",
     "module_tree",
+    "neuron_report",
     "open_checkpoint",
     "to_json",
 ]
 
 _HOMES = {
+    "ActivationReport": "inspect_core.activations.neurons",
     "Audit": "inspect_core.results.audited",
     "DiffReport": "inspect_core.results.records",
     "DiffSummary": "inspect_core.results.records",
     "ModuleTree": "inspect_core.structure.tree",
+    "NeuronDetail": "inspect_core.activations.neurons",
     "Plan": "inspect_core.plan.plan",
+    "Rule": "inspect_core.activations.rule",
     "TensorReport": "inspect_core.results.records",
     "HealthReport": "inspect_core.health.report",
+    "activation_report": "inspect_core.work.activation_report",
     "apply_plan": "inspect_core.plan.apply",
     "audit": "inspect_core.results.audit",
     "check": "inspect_core.health.report",
     "diff": "inspect_core.results.records",
+    "neuron_report": "inspect_core.work.activation_report",
     "open_checkpoint": "inspect_core.checkpoint",
     "to_json": "inspect_core.results.formats",
 }

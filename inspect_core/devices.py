@@ -3,6 +3,8 @@
 import os
 import platform
 
+from inspect_core.errors import UsageError
+
 LEAST_FREE_BYTES = 2 << 30
 """A GPU with less free memory is left to whoever uses it."""
 
@@ -22,3 +24,22 @@ def best_device() -> str:
         free, _ = torch.cuda.mem_get_info()
         return "cuda" if free >= LEAST_FREE_BYTES else "cpu"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def require_device(device: str) -> None:
+    """Refuse a device that torch cannot use; imports torch for all but the CPU.
+
+    Raises:
+        UsageError: torch cannot use it, or knows no such device.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise UsageError(
+            f"torch cannot use the device {device!r} ({reason})", hint="use --device cpu"
+        ) from None

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 
 import pytest
 
@@ -8,6 +9,12 @@ import pytest
 for name in ("COLORTERM", "COLUMNS", "LINES", "SSH_CONNECTION", "TEXTUAL_ANIMATIONS"):
     os.environ.pop(name, None)
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Several workers share the cores: their threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The background jobs of a shell ignore Ctrl-C, and so would all programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

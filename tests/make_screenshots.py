@@ -7,11 +7,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from inspect_core.capture.texts import TextSource
 from inspect_core.opening import Adapted
 from inspect_core.work.backend import Workers
 from themes import DARK, LIGHT, load_theme
 from tui.app import LamellaApp
-from tui.demo import demo_pair
+from tui.demo import demo_pair, demo_sentences
 from tui.export import screen_svg
 from tui.options import Options
 from tui.palette import Depth
@@ -34,6 +35,7 @@ class Scene:
         node: where the cursor begins.
         model: what is opened; empty for the bundled pair.
         adapted: the real adapter on its base is opened.
+        texts: activations are looked at, over the bundled sentences.
     """
 
     keys: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ class Scene:
     node: str | None = None
     model: str = ""
     adapted: bool = False
+    texts: bool = False
 
 
 SCENES = {
@@ -54,6 +57,8 @@ SCENES = {
     "spectrum": Scene(("v",), node=PARAMETER),
     "adapter": Scene(("down", "down", "right", "right", "right", "up", "up", "up"), adapted=True),
     "plan": Scene(("p", *FOLD, "right", "down", "right", "down", "a"), size=(120, 36)),
+    "activations": Scene(("i", "1"), size=(120, 36), texts=True),
+    "neuron": Scene(("i", "1", "enter"), size=(120, 40), texts=True),
     "error": Scene(model="model-00001-of-00002.safetensors"),
 }
 """Name of the picture -> what it shows."""
@@ -82,6 +87,7 @@ async def draw(name: str, scene: Scene) -> None:
             load_theme(scene.theme),
             depth=scene.depth,
             bookmark=scene.node,
+            texts=TextSource(demo_sentences()) if scene.texts else None,
         ),
         Workers(),
     )
@@ -99,7 +105,8 @@ async def draw(name: str, scene: Scene) -> None:
         for key in scene.keys:
             await pilot.press(key)
             await settle()
-        picture = screen_svg(app.screen_lines(), "lamella demo" if not scene.model else "lamella")
+        lines = app.screen._compositor.render_strips()
+        picture = screen_svg(lines, "lamella demo" if not scene.model else "lamella")
     (HERE / f"{name}.svg").write_text(picture, "utf-8")
 
 

@@ -10,6 +10,7 @@ from inspect_core.work.jobs import FindTypes
 from themes import ThemeError, theme_names
 from themes.own import own_problems
 from tui import settings, wording
+from tui.activations.control import ActivationControl
 from tui.appearance import Appearance
 from tui.common_view import CommonView
 from tui.comparison import Comparison
@@ -40,6 +41,7 @@ class Actions(App[None]):
     navigation: Navigation
     takeaway: Takeaway
     plan: PlanControl
+    activations: ActivationControl
     common: CommonView
     metric: MetricChoice
     appearance: Appearance
@@ -67,6 +69,7 @@ class Actions(App[None]):
             return
         if not self.desk.busy("sweep", "some", "pair"):
             text, warn = wording.ready(self.session, self.problem)
+            text = f"{self.plan.kept}   {text}" if self.plan.kept else text
             self.inspector.status.say(text, "note" if warn else "muted")
 
     def show_title(self) -> None:
@@ -120,6 +123,14 @@ class Actions(App[None]):
     def action_plan_mode(self) -> None:
         """Plan mode, or the model as it is again."""
         self.plan.toggle()
+
+    def action_activations(self) -> None:
+        """What the neurons of the selected row listen to."""
+        self.activations.open()
+
+    def action_last_activations(self) -> None:
+        """The activations that were shown last."""
+        self.activations.open_last()
 
     def action_plan_freeze(self) -> None:
         """Freeze what the cursor is on, or thaw it."""
@@ -233,7 +244,9 @@ class Actions(App[None]):
 
     def action_help(self) -> None:
         """Show the help."""
-        self.push_screen(TextScreen(help_text(self.options.settings.keys, self.plan.active)))
+        above = self.screen is not self.inspector
+        keys = self.options.settings.keys
+        self.push_screen(TextScreen(help_text(keys, self.plan.active, activations=above)))
 
     def action_redraw(self) -> None:
         """Send the whole screen again: something else wrote over it."""

@@ -25,6 +25,7 @@ from inspect_core.work.jobs import (
 )
 from tui import wording
 from tui.actions import Actions
+from tui.activations.control import ActivationControl
 from tui.appearance import Appearance
 from tui.common_view import CommonView
 from tui.comparison import Comparison
@@ -96,6 +97,7 @@ class LamellaApp(Actions):
         self.navigation = Navigation(self, options.bookmark)
         self.takeaway = Takeaway(self)
         self.plan = PlanControl(self)
+        self.activations = ActivationControl(self)
         self.common = CommonView(self)
         self.metric = MetricChoice(self)
         self.results = Results(self)
@@ -201,6 +203,8 @@ class LamellaApp(Actions):
     def progress_made(self, message: ProgressMade) -> None:
         """Show how far a job is that somebody waits for."""
         progress, elapsed = message.progress, self.desk.elapsed(message.role)
+        if message.role == "activations" and self.desk.wanted(message) and not self.gone:
+            self.activations.progress(progress, elapsed)
         if not self.desk.wanted(message) or message.role not in TIMED or self.gone:
             return
         if elapsed > QUIET_SECONDS and progress.bytes_done:

@@ -61,6 +61,7 @@ class Appearance:
             for widget in screen.walk_children(with_self=True):
                 widget.refresh()
         app.detail.draw_now()
+        app.activations.draw_again()
 
     def next(self) -> str | None:
         """Go to the next theme that can be used; its name, or None if there is no other.

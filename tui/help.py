@@ -33,17 +33,18 @@ module: the position ids of a BERT outweigh all its weights.
 """
 
 
-def help_text(own: Mapping[str, str], planning: bool = False) -> str:
+def help_text(own: Mapping[str, str], planning: bool = False, activations: bool = False) -> str:
     """The page of help: keys with their names in the settings, then what the screen says.
 
     Args:
         own: keys that the user gave, by name.
         planning: whether plan mode is on: its keys come first.
+        activations: whether the screen of activations is: then those do.
     """
     title = "lamella: a checkpoint as a folded tree, and what changed in it"
     close = "esc closes this page"
     names = ["Names of the keys, for [keys] in config.toml", *name_lines(own)]
-    return "\n".join([title, close, "", *key_lines(own, planning), _MARKS, *names])
+    return "\n".join([title, close, "", *key_lines(own, planning, activations), _MARKS, *names])
 
 
 COMMANDS = (
@@ -61,6 +62,7 @@ COMMANDS = (
     ("Plan mode", "Freeze, place adapters, and see what it takes; or leave it", "app.plan_mode"),
     ("Open a plan", "Go into plan mode with a plan file", "app.open_plan"),
     ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
+    ("Activations", "What the neurons of a module listen to, and did before", "app.activations"),
     ("Next theme", "Dark, light, safe for colour-blind eyes, high contrast", "app.next_theme"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),
     ("What the screen says", "Keys, marks and numbers", "app.help"),

@@ -85,6 +85,8 @@ SCREEN = _bindings("screen", [
     ("scale", "c", "app.next_scale", "", "colours: robust, linear or log scale"),
     ("reference", "r", "app.ask_reference", "reference", "compare with another checkpoint"),
     ("plan", "p", "app.plan_mode", "plan", "plan mode: freeze, place adapters, or leave it"),
+    ("activations", "i", "app.activations", "activations", "what neurons listen to, and did"),
+    ("last_activations", "I", "app.last_activations", "", "the activations that were shown last"),
     ("sort", "s", "app.sort", "sort", "siblings by how much they changed, or not"),
     ("common", "S", "app.common_names", "", "names common to all architectures, or the own"),
     ("step_back", "less_than_sign", "app.step(-1)", "", "back to the node before"),
@@ -114,6 +116,38 @@ PLAN = _bindings("plan", [
 ])  # fmt: skip
 """Keys of plan mode, wherever the focus is."""
 
+ACTIVATIONS = _bindings("activations", [
+    ("choose", "enter", "choose", "look", "the page of a neuron; the neurons of a module"),
+    ("next_view", "v", "next_view(1)", "view", "the next view"),
+    ("view_before", "V", "next_view(-1)", "", "the view before"),
+    ("overview", "1", "view('overview')", "", "distance against length"),
+    ("table", "2", "view('table')", "", "the table of neurons alone"),
+    ("lengths", "3", "view('lengths')", "", "words by neuron, before and after"),
+    ("mass", "4", "view('mass')", "", "activation mass of each neuron"),
+    ("tags", "5", "view('tags')", "", "tags, labels: how frequent, how much mass"),
+    ("layers", "6", "view('layers')", "", "by module: where knowledge moved"),
+    ("site_before", "left_square_bracket,left", "site(-1)", "", "the module before"),
+    ("next_site", "right_square_bracket,right", "site(1)", "module", "the next module"),
+    ("sort", "s", "order", "sort", "neurons in another order"),
+    ("rare", "h", "rare", "rare", "hide what is rarely activated, or not"),
+    ("find", "slash", "find", "find", "a neuron by number, or those with a word"),
+    ("settings", "A", "settings", "texts", "other texts, or another rule"),
+    ("stop", "x", "stop", "stop", "stop what runs"),
+    ("up", "up,k", "move(-1)", "", "up"),
+    ("down", "down,j", "move(1)", "", "down"),
+    ("page_up", "pageup,ctrl+b", "page(-1)", "", "page up"),
+    ("page_down", "pagedown,ctrl+f", "page(1)", "", "page down"),
+    ("top", "home,g", "edge(-1)", "", "to the top"),
+    ("bottom", "end,G", "edge(1)", "", "to the bottom"),
+    ("copy", "y", "copy", "", "copy the neuron and its strongest words"),
+    ("export", "e", "export", "export", "write the table or the screen to a file"),
+    ("back", "escape", "back", "tree", "back; what runs goes on"),
+])  # fmt: skip
+"""Keys of the screen of activations; those of theme, help and leaving are as elsewhere."""
+
+ELSEWHERE = [one for one in SCREEN if one.id in ("screen.theme", "screen.help", "screen.quit")]
+"""Keys of the main screen that do the same on others."""
+
 PLAN_KEYS = frozenset({key for binding in PLAN for key in binding.key.split(",")})
 
 APP = [
@@ -124,6 +158,7 @@ APP = [
 
 PLACES = (
     ("In the tree", TREE), ("In the picture", PICTURE), ("In plan mode", PLAN),
+    ("In the activations", ACTIVATIONS),
     ("Anywhere", [*SCREEN, *APP]),
 )  # fmt: skip
 
@@ -144,10 +179,16 @@ def complaints(own: Mapping[str, str]) -> list[str]:
         for other in IDS - {name}:
             places = {name.split(".")[0], other.split(".")[0]}
             both = _keys_of(name, own) & _keys_of(other, own)
-            if both and places != {"tree", "detail"} and (other not in own or name < other):
+            if both and _meet(places) and (other not in own or name < other):
                 keys = " ".join(sorted(both))
                 found.append(f"keys: {clean(keys)} is now for {name}, and not for {other}")
     return sorted(found)
+
+
+def _meet(places: set[str]) -> bool:
+    """Whether keys of these places can be pressed at one moment."""
+    own_screen = "activations" in places and len(places) > 1
+    return places != {"tree", "detail"} and not own_screen
 
 
 def _keys_of(name: str, own: Mapping[str, str]) -> set[str]:
@@ -159,15 +200,19 @@ def shown_keys(keys: str) -> str:
     return " ".join(NAMES.get(key, clean(key)) for key in keys.split(","))
 
 
-def key_lines(own: Mapping[str, str], planning: bool = False) -> list[str]:
+def key_lines(
+    own: Mapping[str, str], planning: bool = False, activations: bool = False
+) -> list[str]:
     """All keys and what they do, a line each.
 
     Args:
         own: keys that the user gave, by name.
         planning: whether the keys of plan mode come first.
+        activations: whether those of the screen of activations do.
     """
     lines = []
-    for title, bindings in sorted(PLACES, key=lambda place: place[1] is not PLAN or not planning):
+    first = ACTIVATIONS if activations else PLAN if planning else None
+    for title, bindings in sorted(PLACES, key=lambda place: place[1] is not first):
         lines += [title]
         for binding in bindings:
             keys = shown_keys(own.get(str(binding.id), binding.key))

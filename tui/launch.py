@@ -14,6 +14,7 @@ from inspect_core.errors import LamellaError, UsageError
 from inspect_core.work.backend import Workers
 
 if TYPE_CHECKING:
+    from inspect_core.capture.texts.source import TextSource
     from inspect_core.opening import Uri
     from inspect_core.work.backend import Backend, Ticket
     from tui.app import LamellaApp
@@ -40,6 +41,8 @@ def launch(
     bookmark: str | None = None,
     map_file: str | None = None,
     plan_file: str | None = None,
+    texts: "TextSource | None" = None,
+    tokenizer: str | None = None,
 ) -> None:
     """Run the app until the user leaves it.
 
@@ -56,7 +59,7 @@ def launch(
     backend = _started or Workers(log=_log_file())
     try:
         opening = backend.submit(OpenModel(model))
-        asked = (model, reference, device, look, bookmark, map_file, plan_file)
+        asked = (model, reference, device, look, bookmark, map_file, plan_file, texts, tokenizer)
         app = make_app(backend, opening, *asked)
         with _terminal_restored():
             app.run()
@@ -81,6 +84,8 @@ def make_app(
     bookmark: str | None = None,
     map_file: str | None = None,
     plan_file: str | None = None,
+    texts: "TextSource | None" = None,
+    tokenizer: str | None = None,
 ) -> "LamellaApp":
     """The app, with the user's settings; Textual is imported only here.
 
@@ -111,6 +116,8 @@ def make_app(
         settings=settings,
         map_file=map_file,
         plan_file=plan_file,
+        texts=texts,
+        tokenizer=tokenizer,
     )
     return LamellaApp(options, backend, opening)
 

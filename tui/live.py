@@ -17,6 +17,7 @@ from inspect_core.errors import LamellaError
 from inspect_core.text import clean
 
 if TYPE_CHECKING:
+    from inspect_core.capture.texts.source import TextSource
     from inspect_core.live import Model
     from inspect_core.opening import Uri
 
@@ -34,6 +35,10 @@ def inspect(
     adapters: Sequence[str] | None = None,
     device: str = "auto",
     node: str | None = None,
+    text: "str | os.PathLike[str] | None" = None,
+    text_column: str | None = None,
+    labels: Sequence[str] = (),
+    tokenizer: object | None = None,
     theme: str | None = None,
     light: bool = False,
     ascii_only: bool = False,
@@ -41,7 +46,9 @@ def inspect(
 ) -> None:
     """Open the app on a live model; returns when the user leaves it.
 
-    The model is only read: nothing of it is called, and no hook is put on it. What is shown is
+    The model is only read: nothing of it is called, and no hook is put on it, until the key `i`
+    asks for activations; then it runs over texts with hooks that are taken off again, in
+    evaluation mode and without gradients, and is as it was afterwards. What is shown is
     what it holds when it is looked at; where it was changed in place since, as by a training
     step, the app says so and `R` reads it again. Values that are read while another thread
     trains the model may be of different steps.
@@ -60,13 +67,18 @@ def inspect(
             active ones. Of a checkpoint, folders of adapters to put on it.
         device: where differences are computed: `auto`, `cpu`, `cuda` or `mps`.
         node: a pattern of names to begin on.
+        text: a file of texts for activations: lines, TSV, CSV or JSON lines; None to be asked.
+        text_column: the column of the text; None finds it.
+        labels: columns whose values are features, too.
+        tokenizer: of transformers or tokenizers, a function from a text to a list of ids, or a
+            folder or file. A live model needs one for activations.
         theme: the name of a theme.
         light: take the theme for light terminals.
         ascii_only: draw with ASCII alone.
         colors: `auto`, `truecolor`, `256`, `16` or `none`.
 
     Raises:
-        TypeError: the model is none of those.
+        TypeError: the model is none of those, or the tokenizer of a checkpoint is no path.
     """
     from tui.terminal import Look
 
@@ -77,8 +89,10 @@ def inspect(
     look = Look(theme=theme, light=light, ascii_only=ascii_only, colors=colors)
     try:
         uri, base = _uris(model, reference, adapters)
+        path = _attached(tokenizer, uri, base)
+        texts = _texts(text, text_column, labels)
         with _process_restored():
-            code = _run(uri, base, device, look, node)
+            code = _run(uri, base, device, look, node, texts, path)
     except LamellaError as error:
         _say(str(error))
         return
@@ -149,6 +163,31 @@ def _uri(model: "Model") -> "Uri":
     return register(_module(model))
 
 
+def _attached(tokenizer: object | None, *uris: "Uri | None") -> str | None:
+    """Give the live models their tokenizer; one that is a path is for the app to hand on."""
+    if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
+        return None if tokenizer is None else os.fspath(tokenizer)
+    from inspect_core.live.tokenizers import attach_tokenizer
+    from inspect_core.opening import Live
+
+    lives = [uri for uri in uris if isinstance(uri, Live)]
+    if not lives:
+        raise TypeError("a checkpoint's tokenizer is a folder or file")
+    for uri in lives:
+        attach_tokenizer(uri, tokenizer)
+    return None
+
+
+def _texts(
+    text: "str | os.PathLike[str] | None", column: str | None, labels: Sequence[str]
+) -> "TextSource | None":
+    if text is None:
+        return None
+    from inspect_core.capture.texts.source import TextSource
+
+    return TextSource(os.fspath(text), column, labels=tuple(labels))
+
+
 def _is_path(model: object) -> bool:
     return isinstance(model, str | os.PathLike | list | tuple)
 
@@ -183,7 +222,15 @@ def _has_terminal() -> bool:
         return False
 
 
-def _run(uri: "Uri", base: "Uri | None", device: str, look: Any, node: str | None) -> int:
+def _run(
+    uri: "Uri",
+    base: "Uri | None",
+    device: str,
+    look: Any,
+    node: str | None,
+    texts: "TextSource | None",
+    tokenizer: str | None,
+) -> int:
     """Run the app; its return code.
 
     Raises:
@@ -197,7 +244,9 @@ def _run(uri: "Uri", base: "Uri | None", device: str, look: Any, node: str | Non
     gc.disable()  # until the tree is on show, as for a checkpoint: the app turns it on again
     try:
         opening = backend.submit(OpenModel(uri))
-        app = make_app(backend, opening, uri, base, device, look, node)
+        app = make_app(
+            backend, opening, uri, base, device, look, node, texts=texts, tokenizer=tokenizer
+        )
 
         async def run() -> None:
             # The app answers the other signals itself; its process knows interrupts as keys.

@@ -104,6 +104,11 @@ class PlanControl:
         return self._own.opened if self._own is not None else None
 
     @property
+    def kept(self) -> str:
+        """What the status line says of a plan while its model is shown without it."""
+        return "plan kept: p" if self.plan.steps and not self.active else ""
+
+    @property
     def typed(self) -> bool:
         """Whether the module types are known by now."""
         return self._own is not None and not self._own.tree.untyped
@@ -145,7 +150,7 @@ class PlanControl:
         self._own = None
         self._app.say_ready()
         if self.plan.steps:
-            self._app.inspector.status.say("plan kept: p")
+            self._app.inspector.status.say(self.kept)
 
     def model_changed(self) -> None:
         """The model was opened again, or its types came: the plan acts on that."""

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 ENDINGS = """\
 .json: PEFT's adapter_config.json   .toml: the plan, to open again
 .py: a snippet that applies it   .txt: the names of what is trained
-.svg: this screen"""
+names.json and .csv: with their shapes   .svg: this screen"""
 
-KEPT = (".toml", ".json", ".py")
-"""Endings of files from which the plan can be had again."""
+KEPT = ("plan", "peft", "python")
+"""Forms from which the plan can be had again."""
 
 
 class PlanFiles:
@@ -39,7 +39,7 @@ class PlanFiles:
     def ask_export(self) -> None:
         """Ask for a file name, and write the plan."""
         from inspect_core.plan.plan import Place
-        from inspect_core.work.plan_jobs import SUFFIXES
+        from inspect_core.plan.written.texts import SUFFIXES
         from tui.screens.export import ExportPrompt
 
         places = any(isinstance(step, Place) for step in self._control.plan.steps)
@@ -91,7 +91,9 @@ class PlanFiles:
 
     def written(self, path: str) -> None:
         """It is written."""
-        if path.endswith(KEPT) and self._writing is not None:
+        from inspect_core.plan.written.texts import form_of
+
+        if form_of(Path(path)) in KEPT and self._writing is not None:
             self._control.saved = self._writing
         self._app.notify(f"written: {clean(path)}", markup=False)
 

@@ -89,6 +89,7 @@ class Reloading:
             app.comparison.restore(listing.saved)
         assert tree_view.outline is not None
         app.detail.forget()
+        app.activations.forget()
         tree_view.outline.replace_tree(listing.tree)
         app.navigation.apply()
         tree_view.lines_changed(self._wanted)

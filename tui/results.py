@@ -11,6 +11,7 @@ from inspect_core.work.adapter_jobs import FindAdapterSheet
 from inspect_core.work.backend import WorkerDied
 from inspect_core.work.jobs import FindDevice, FindTypes, WarmUp
 from inspect_core.work.ticket import OverLimit
+from tui.activations.control import ROLES
 from tui.detail_control import MOST_UNASKED_BYTES
 from tui.messages import JobEnded
 from tui.outline import Outline
@@ -133,6 +134,15 @@ class Results:
         self._app.plan.model_changed()
         self._app.say_ready()
 
+    def _on_texts(self, found: Any) -> None:
+        self._app.activations.looked(found)
+
+    def _on_activations(self, report: Any) -> None:
+        self._app.activations.arrived(report)
+
+    def _on_neuron(self, detail: Any) -> None:
+        self._app.activations.neuron_arrived(detail)
+
     def _on_plan(self, preview: Any) -> None:
         self._app.plan.arrived(preview)
 
@@ -196,6 +206,9 @@ class Results:
         """Say what went wrong, and go on where there is a way."""
         text = str(error)
         if role in ("files", "adapters"):  # the sweep reads the same, and says what is wrong
+            return
+        if role in ROLES:
+            self._app.activations.failed(role, text)
             return
         if isinstance(error, WorkerDied) and self._died(role, error):
             return

@@ -32,6 +32,7 @@ class NeuronTable:
         original: float64 `(units,)`, the distance as TX-Ray's code computes it.
         top_word: for each side the name of each neuron's strongest word, by mass; `""` where it
             has none; foreign.
+        tag_union: int64 `(units,)`, tags of either side; None without tags.
     """
 
     site: str
@@ -45,6 +46,7 @@ class NeuronTable:
     mass: NDArray[np.float64]
     original: NDArray[np.float64]
     top_word: tuple[tuple[str, ...], tuple[str, ...]]
+    tag_union: NDArray[np.int64] | None = None
 
     @property
     def units(self) -> int:
@@ -77,6 +79,7 @@ class Strong:
         share: of the neuron's mass.
         best: the strongest activation.
         sentence: the text that it came from; `""` where it is not known; foreign.
+        sample: the number of that text; -1 where it is not known.
     """
 
     word: str
@@ -86,6 +89,7 @@ class Strong:
     share: float
     best: float
     sentence: str = ""
+    sample: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ class NeuronDetail:
         words: the strongest of each side, by mass.
         tags: by their mass on both sides; empty without tags.
         labels: for each label column its name and shares.
+        notes: why sentences are missing; safe.
     """
 
     site: str
@@ -120,6 +125,7 @@ class NeuronDetail:
     words: tuple[tuple[Strong, ...], tuple[Strong, ...]]
     tags: tuple[Share, ...]
     labels: tuple[tuple[str, tuple[Share, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

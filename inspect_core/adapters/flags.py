@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 300
 
+UNCOMPUTED = "with no change of a weight that is computed"
+"""How a flag calls tensors that act in another way: prompts, modules of their own."""
+
 NOT_TOLD = "what the adapter makes of it cannot be told"
 
 
@@ -98,7 +101,7 @@ def flags_of(side: "Side", found: Gathered) -> tuple[str, ...]:
     unread = found.unread.get(side.number, ())
     if unread:
         count = "1 tensor" if len(unread) == 1 else f"{len(unread):,} tensors"
-        flags.append(f"{count} with no change of a weight that is computed ({some_names(unread)})")
+        flags.append(f"{count} {UNCOMPUTED} ({some_names(unread)})")
     flags += _lacking(side, found)
     return tuple(clean(flag, _SHOWN) for flag in flags)
 

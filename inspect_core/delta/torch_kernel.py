@@ -19,7 +19,7 @@ from inspect_core.delta.histogram import HISTOGRAM_BINS, HISTOGRAM_SHIFT
 from inspect_core.delta.kernel import Chunk, HeatRequest, Raw
 from inspect_core.delta.summary import Summary
 from inspect_core.delta.torch_sums import Values, wide_sums
-from inspect_core.errors import UsageError
+from inspect_core.devices import require_device
 
 TORCH_DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -60,14 +60,8 @@ class TorchKernel:
     """
 
     def __init__(self, device: str, wide: bool | None = None) -> None:
-        try:
-            self.device = torch.device(device)
-            torch.empty(1, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).split("\n", 1)[0]
-            raise UsageError(
-                f"torch cannot use the device {device!r} ({reason})", hint="use --device cpu"
-            ) from None
+        require_device(device)
+        self.device = torch.device(device)
         wide = self.device.type != "mps" if wide is None else wide
         self.dtype = torch.float64 if wide else torch.float32
         self._host = None if wide else TorchKernel("cpu", wide=True)

@@ -69,7 +69,7 @@ def live_checkpoint(uri: Live) -> Checkpoint:
     Raises:
         UsageError: the model is gone, or has no adapter of a name that is wanted.
     """
-    model, view = _look_up(uri)
+    model, view = look_up(uri)
     from inspect_core.live.opened import open_live
 
     return open_live(model, view, uri)
@@ -99,7 +99,7 @@ def look_for_effects(uri: Live) -> bool:
     from inspect_core.structure.from_modules import walk_modules
     from inspect_core.structure.tuners import is_tuner
 
-    model, view = _look_up(uri)
+    model, view = look_up(uri)
     if view.adapters is None and not any(is_tuner(one) for _, one, _ in walk_modules(model)):
         return False
     if live_checkpoint(uri).overlay is not None:
@@ -109,7 +109,12 @@ def look_for_effects(uri: Live) -> bool:
     return any(status.merged is not False for status in statuses(model)) and not view.plain
 
 
-def _look_up(uri: Live) -> "tuple[torch.nn.Module, View]":
+def look_up(uri: Live) -> "tuple[torch.nn.Module, View]":
+    """The model that a uri stands for, and what is wanted of it.
+
+    Raises:
+        UsageError: the model is gone.
+    """
     held, view = _models.get(uri.number, (None, AS_IT_IS))
     model = held() if held is not None else None
     if model is None:

@@ -21,7 +21,7 @@ from inspect_core.text import clean
 ENOUGH = 0.5
 """Share of a class's parameters that a file must have for it to be taken for that class's."""
 
-_PACKED = (".qweight", ".absmax", ".quant_map", ".weight_packed", "_blocks", ".SCB", ".qzeros")
+PACKED = (".qweight", ".absmax", ".quant_map", ".weight_packed", "_blocks", ".SCB", ".qzeros")
 _SHOWN = 60
 
 Rename = Callable[[str], str]
@@ -54,7 +54,7 @@ def as_loaded(
         names: the file's tensor names; foreign.
         specs: one for each name.
     """
-    built, _ = build_model(config, _conversions)
+    built, _ = build_model(config, conversions)
     if built is None:
         return Loaded(None)  # what is wrong is said where the types are asked for
     found = _by_prefix(built, names)
@@ -71,7 +71,7 @@ def as_loaded(
     there = _owners(built, found)
     have, all_of_it = len(there & wanted), max(1, len(wanted))
     kind = clean(built.kind, _SHOWN)
-    if "quantization_config" in config or any(name.endswith(_PACKED) for name in names):
+    if "quantization_config" in config or any(name.endswith(PACKED) for name in names):
         return Loaded(
             None,
             f"by the file's names: it is quantised, and {kind} may have other modules once loaded",
@@ -170,7 +170,7 @@ def _with_shapes(
     return replace(facts, shapes=shapes)
 
 
-def _conversions(model: torch.nn.Module) -> Rename:
+def conversions(model: torch.nn.Module) -> Rename:
     """What transformers does to a name of a file when it loads this model."""
     try:
         from transformers import conversion_mapping, core_model_loading

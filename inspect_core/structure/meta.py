@@ -38,12 +38,13 @@ _LAYER_KEYS = ("layers", "layer", "depth", "depths", "blocks")
 _DROPPED = frozenset(
     {"auto_map", "quantization_config", "compression_config", "attn_implementation",
      "experts_implementation", "dtype", "torch_dtype", "use_kernels", "backbone",
-     "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs", "model_args"}
+     "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs", "model_args",
+     "fusion_config", "kernel_config", "distributed_config", "transformers_weights"}
 )  # fmt: skip
 """Keys that can name code, kernels or weights to fetch, or that say nothing of modules."""
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """The config cannot, or must not, be built; the text is for people."""
 
 
@@ -118,12 +119,12 @@ def build_model(
         The model, or None and why there is none.
     """
     try:
-        with _quiet_and_alone():
+        with quiet_and_alone():
             model = _build(config)
             kind, prefix = type(model).__name__, str(getattr(model, "base_model_prefix", ""))
             listing = model_listing(model)
             more = ask(model) if ask is not None else None
-    except _RefusedError as error:
+    except RefusedError as error:
         return None, f"no module types: {clean(str(error))}"
     except Exception as error:  # a stranger's config fails in the library's code in any way
         what = " ".join([type(error).__name__, *str(error).split()])
@@ -144,20 +145,20 @@ def _build(config: Mapping[str, object]) -> torch.nn.Module:
 
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or not model_type:
-        raise _RefusedError("the config names no model_type")
+        raise RefusedError("the config names no model_type")
     if model_type not in CONFIG_MAPPING:
-        raise _RefusedError(f"model_type '{model_type}' is not one the library knows")
-    plain = _screened(config, 0)
+        raise RefusedError(f"model_type '{model_type}' is not one the library knows")
+    plain = screened(config, 0)
     plain.pop("model_type")
     made = CONFIG_MAPPING[model_type](**plain, attn_implementation="eager")
-    kind = _model_class(model_type, config.get("architectures"))
-    with torch.device("meta"), initialization.no_init_weights(), _bounded():
+    kind = model_class(model_type, config.get("architectures"))
+    with torch.device("meta"), initialization.no_init_weights(), bounded():
         model: torch.nn.Module = kind(made)
         model.tie_weights()  # type: ignore[operator]
     return model
 
 
-def _model_class(model_type: str, architectures: object) -> Any:
+def model_class(model_type: str, architectures: object) -> Any:
     """The class a config asks for, if the library lists it for this type; else its base."""
     import transformers
     from transformers.models.auto import modeling_auto
@@ -174,10 +175,10 @@ def _model_class(model_type: str, architectures: object) -> Any:
             return getattr(transformers, asked)
     for name in listed:
         return getattr(transformers, name)
-    raise _RefusedError(f"the library has no model for model_type '{model_type}'")
+    raise RefusedError(f"the library has no model for model_type '{model_type}'")
 
 
-def _screened(config: Mapping[str, object], level: int) -> dict[str, Any]:
+def screened(config: Mapping[str, object], level: int) -> dict[str, Any]:
     """A copy without the keys that reach outside, refused when it asks for too much."""
     kept: dict[str, Any] = {}
     for key, value in config.items():
@@ -190,14 +191,14 @@ def _screened(config: Mapping[str, object], level: int) -> dict[str, Any]:
 
 def _screened_value(value: object, level: int) -> Any:
     if level > DEEPEST_CONFIG:
-        raise _RefusedError("the config is nested too deep")
+        raise RefusedError("the config is nested too deep")
     if isinstance(value, list | tuple):
         return [_screened_value(item, level + 1) for item in value]
     if not isinstance(value, Mapping):
         return value
     if list(value) == ["__float__"]:  # the library's spelling of what JSON cannot say
         return float(str(value["__float__"]))
-    return _screened({str(key): item for key, item in value.items()}, level + 1)
+    return screened({str(key): item for key, item in value.items()}, level + 1)
 
 
 def _check_count(key: str, value: object) -> None:
@@ -213,13 +214,13 @@ def _check_count(key: str, value: object) -> None:
         counts.append(sum(count for count in counts if isinstance(count, int | float)))
     for count in counts if most else ():
         if isinstance(count, int | float) and count > most:
-            raise _RefusedError(f"{key} is {count:.4g}, more than the {most:,} that are sensible")
+            raise RefusedError(f"{key} is {count:.4g}, more than the {most:,} that are sensible")
     if most == MOST_LAYERS and len(counts) > most:
-        raise _RefusedError(f"{key} has {len(counts):,} entries, more than the {most:,} allowed")
+        raise RefusedError(f"{key} has {len(counts):,} entries, more than the {most:,} allowed")
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def bounded() -> Iterator[None]:
     """Stop a model that makes too many modules, whatever key of the config asked for them."""
     made = 0
 
@@ -227,7 +228,7 @@ def _bounded() -> Iterator[None]:
         nonlocal made
         made += 1
         if made > MOST_MODULES:
-            raise _RefusedError(f"the config asks for more than {MOST_MODULES:,} modules")
+            raise RefusedError(f"the config asks for more than {MOST_MODULES:,} modules")
 
     handle = torch_module.register_module_module_registration_hook(count)
     try:
@@ -237,11 +238,11 @@ def _bounded() -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_and_alone() -> Iterator[None]:
+def quiet_and_alone() -> Iterator[None]:
     """No output, no question to the terminal and no network while the library works."""
 
     def refuse(*_: object) -> str:
-        raise _RefusedError("the config asks for remote code")
+        raise RefusedError("the config asks for remote code")
 
     from huggingface_hub import constants
 

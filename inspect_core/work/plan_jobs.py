@@ -111,8 +111,7 @@ class WritePlan(Job[str]):
     """Write a plan to a new file; its name's ending says as what.
 
     Attributes:
-        path: the file: `.json` for PEFT's `adapter_config.json`, `.toml` for a plan file, `.py`
-            for a snippet, `.txt` for the names of what is trained.
+        path: the file; see `inspect_core.plan.written.texts.form_of`.
         model: the model.
         plan: the plan.
         typed: see `PreviewPlan`.
@@ -138,39 +137,20 @@ class WritePlan(Job[str]):
         from pathlib import Path
 
         from inspect_core.new_file import require_new, write_new
+        from inspect_core.plan.written.files import write_plan
+        from inspect_core.plan.written.texts import form_of, text_of
 
         path = Path(self.path)
+        form = form_of(path)
         require_new(path)
-        if path.suffix == ".toml":
-            from inspect_core.plan.written.files import write_plan
-
+        if form == "plan":  # it needs no model
             write_plan(path, self.plan)
-        else:
-            write_new(path, [self._text(context, path.suffix).encode("utf-8", "backslashreplace")])
-        return self.path
-
-    def _text(self, context: Context, suffix: str) -> str:
+            return self.path
         checkpoint = context.open(self.model)
         names, specs, facts = structure_of(checkpoint, self.typed)
-        about = (self.plan, names, specs, facts, checkpoint.config)
-        if suffix == ".json":
-            from inspect_core.plan.written.export import adapter_config, adapter_config_text
-
-            return adapter_config_text(adapter_config(*about))
-        if suffix == ".py":
-            from inspect_core.plan.written.snippet import snippet
-
-            return snippet(*about)
-        if suffix == ".txt":
-            from inspect_core.plan.preview import trainable_names
-
-            found = trainable_names(names, specs, facts, self.plan, checkpoint.config)
-            return "".join(f"{name}\n" for name in found)
-        raise UsageError("what to write is told by the ending", hint=f"use {', '.join(SUFFIXES)}")
-
-
-SUFFIXES = (".json", ".toml", ".py", ".txt")
-"""What a plan can be written as; see `WritePlan`."""
+        text = text_of(form, self.plan, names, specs, facts, checkpoint.config)
+        write_new(path, [text.encode("utf-8", "backslashreplace")])
+        return self.path
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ read and is written anew; a folder that cannot be used means that nothing is kep
 import contextlib
 import fcntl
 import os
-import stat
 import struct
 import time
 import zlib
@@ -25,6 +24,14 @@ from numpy.typing import NDArray
 from inspect_core.checkpoint.byte_source import Stamp
 from inspect_core.delta.summary import COUNTS, SUMS
 from inspect_core.delta.table import MOST_ROWS, SummaryRows
+from inspect_core.work.cache_folder import (
+    MOST_BYTES,
+    OPEN_FLAGS,
+    cache_folder,
+    content_of,
+    make_room,
+    write_all,
+)
 
 if TYPE_CHECKING:
     from inspect_core.checkpoint.tensor_info import TensorInfo
@@ -36,13 +43,9 @@ NUMBERS_VERSION = 3
 FLUSH_SECONDS = 1.0
 """Rows wait at most about so long in memory; a sweep shorter than this leaves no file."""
 
-MOST_BYTES = 256 << 20
-"""All files together take no more than this; the oldest go first."""
-
 _MAGIC = b"lamella sweep 1\n"
 _FRAME = struct.Struct("<II")
 _ROW_BYTES = 8 + 8 * len(COUNTS) + 8 * len(SUMS) + 1
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _SUFFIX = ".sweep"
 
 
@@ -123,7 +126,7 @@ class SweepStore:
         if self._waiting and self._path is not None and self._begin(self._path):
             waiting, self._waiting = b"".join(self._waiting), []
             try:
-                _write_all(self._descriptor, waiting)
+                write_all(self._descriptor, waiting)
             except OSError:  # a full disk: the torn frame at the end is ignored by the next run
                 self._path = None
 
@@ -145,9 +148,9 @@ class SweepStore:
         content = b""
         if self._path is not None:
             with contextlib.suppress(OSError):
-                descriptor = os.open(self._path, os.O_RDONLY | _FLAGS)
+                descriptor = os.open(self._path, os.O_RDONLY | OPEN_FLAGS)
                 try:
-                    content = _content(descriptor)
+                    content = content_of(descriptor)
                 finally:
                     os.close(descriptor)
                 os.utime(self._path)  # the oldest go first: this one is in use
@@ -162,10 +165,10 @@ class SweepStore:
         descriptor = -1
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | OPEN_FLAGS, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._prepare(descriptor)
-            _make_room(path, MOST_BYTES - self._expected)
+            make_room(path, _SUFFIX, MOST_BYTES - self._expected)
         except BlockingIOError:  # another process is at it: perhaps it leaves before the end
             os.close(descriptor)
             return False
@@ -179,21 +182,18 @@ class SweepStore:
 
     def _prepare(self, descriptor: int) -> None:
         """Cut off what cannot be read, and stand at the end."""
-        content = _content(descriptor)
+        content = content_of(descriptor)
         ends = [end for _, end in _frames(content, self._head)]
         end = ends[-1] if ends else len(self._head) if content.startswith(self._head) else 0
         os.ftruncate(descriptor, end)
         os.lseek(descriptor, end, os.SEEK_SET)
         if not end:
-            _write_all(descriptor, self._head)
+            write_all(descriptor, self._head)
 
 
 def sweep_folder() -> Path | None:
     """Where sweeps are kept: `$XDG_CACHE_HOME/lamella/sweeps`, or below `~/.cache`."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    with contextlib.suppress(RuntimeError):  # nobody's home
-        base = base.expanduser()
-    return base / "lamella" / "sweeps" if base.is_absolute() else None
+    return cache_folder("sweeps")
 
 
 def sweep_key(
@@ -274,42 +274,3 @@ def _columns(frames: list[bytes]) -> tuple[NDArray[np.int64], SummaryRows]:
         np.concatenate(sums).astype(np.float64, copy=False),
         np.concatenate(apart) != 0,
     )
-
-
-def _content(descriptor: int) -> bytes:
-    """All of a file; nothing of one that cannot be ours.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-        return b""
-    content = bytearray()
-    while piece := os.pread(descriptor, 1 << 24, len(content)):
-        content += piece
-    return bytes(content)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _make_room(keep: Path, most: int) -> None:
-    """Remove the oldest files of the folder until the others take no more than `most` bytes."""
-    found = []
-    with os.scandir(keep.parent) as entries:
-        for entry in entries:
-            if entry.name.endswith(_SUFFIX) and entry.name != keep.name:
-                with contextlib.suppress(OSError):
-                    status = entry.stat(follow_symlinks=False)
-                    found.append((status.st_mtime_ns, status.st_size, entry.path))
-    total = sum(size for _, size, _ in found)
-    for _, size, path in sorted(found):
-        if total <= most:
-            return
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
-            total -= size

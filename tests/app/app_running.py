@@ -1,6 +1,7 @@
 """An app under test: opened, looked at, pressed keys on."""
 
 import contextlib
+import os
 
 from app_made import screen_text, shows, until
 
@@ -8,6 +9,13 @@ from inspect_core.work.backend import Threads
 from themes import load_theme
 from tui.app import LamellaApp
 from tui.options import Options
+from tui.palette import Depth
+
+DEPTH = Depth.NONE if os.environ.get("NO_COLOR") else Depth.TRUE
+"""How many colours apps under test have; tests marked `no_color` run a second time without.
+
+The command line asks the variable, and the app is only told: a test has to tell it, too.
+"""
 
 WIDE, NARROW = (120, 40), (80, 24)
 
@@ -64,6 +72,7 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(model, reference=None, size=WIDE, backend=None, swept=True, opening=None, **more):
     """Open the app and wait for the tree, and for the sweep where there is a reference."""
+    more.setdefault("depth", DEPTH)
     options = Options(model, reference, "cpu", load_theme("lamella-dark"), **more)
     app = LamellaApp(options, backend or Threads(), opening)
     messages = []

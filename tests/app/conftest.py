@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import quick_pilot  # noqa: F401  # once for all tests of the app
 
 from tui.demo import demo_pair
 

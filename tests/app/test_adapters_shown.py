@@ -29,6 +29,8 @@ from tui.figures.adapter import sheet_figure
 from tui.palette import ASCII, UNICODE, make_palette
 from tui.states import marks_of, state_of, style_of
 
+pytestmark = pytest.mark.no_color
+
 
 @pytest.fixture
 def base(tmp_path) -> str:

@@ -21,6 +21,8 @@ from tui.screens.inspector import InspectorScreen
 from tui.screens.reference import ReferencePrompt, complete_path
 from tui.screens.text import TextScreen
 
+pytestmark = pytest.mark.no_color
+
 
 def small(tmp_path, name="model", **tensors):
     return write_model(tmp_path / name / "model.safetensors", tensors or layers())

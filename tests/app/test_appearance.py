@@ -30,8 +30,8 @@ def made(pair, theme=DARK, **more):
 async def settled(pilot, *keys):
     app = pilot.app
     await until(pilot, lambda: app.session.pairs and not app.desk.busy())
+    await shows(pilot, "14 of 14 tensors compared")
     await pilot.press(*keys)
-    await shows(pilot, "relative L2")
     await rest(pilot)
 
 
@@ -60,12 +60,12 @@ async def test_it_looks_as_if_started_with_the_theme(pair, theme):
     started = made(pair, theme)
     async with started.run_test(size=SIZE) as pilot:
         await settled(pilot, "j", "j")
-        await rest(pilot)
         wanted = painted(started)
     app = made(pair)
     async with app.run_test(size=SIZE) as pilot:
         await settled(pilot, "j", "j")
         assert painted(app) != wanted
+        assert [line.text for line in painted(app)] == [line.text for line in wanted]
         app.use_theme(theme)
         await until(pilot, lambda: painted(app) == wanted, what="the screen of the other theme")
 

@@ -7,6 +7,8 @@ from app_running import NARROW, running
 
 from tui.aspects import Aspect
 
+pytestmark = pytest.mark.no_color
+
 QUERY = "layers.1.query.weight"
 
 

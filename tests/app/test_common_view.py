@@ -13,6 +13,8 @@ from two_architectures import GPT2, OPT, as_gpt2, opt
 from inspect_core.opening import Adapted
 from inspect_core.pairing.by_common_names import RULE
 
+pytestmark = pytest.mark.no_color
+
 
 def llama(layers: int = 3, seed: int = 0, prefix: str = "model.") -> dict[str, np.ndarray]:
     """A tiny Llama; every value differs from all others."""

@@ -9,6 +9,8 @@ from inspect_core.results.scale import SCALES
 from tui import settings
 from tui.screens.metric import MetricList
 
+pytestmark = pytest.mark.no_color
+
 
 @pytest.fixture
 def pair_of(tmp_path):

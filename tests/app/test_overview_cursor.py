@@ -5,6 +5,8 @@ import pytest
 from app_made import write_model
 from app_running import WIDE, running
 
+pytestmark = pytest.mark.no_color
+
 F32 = np.float32
 
 

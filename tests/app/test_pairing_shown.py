@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from app_made import layers, write_model
 from app_running import idle, running
+
+pytestmark = pytest.mark.no_color
 
 
 def turned_pair(tmp_path: Path) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from tui.screens.plan_pattern import PatternPrompt
 from tui.screens.plan_settings import PlacementDialog
 from tui.screens.text import TextScreen
 
+pytestmark = pytest.mark.no_color
+
 CONFIG = {
     "model_type": "bert", "architectures": ["BertModel"], "hidden_size": 8,
     "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 12, "vocab_size": 10,
@@ -37,8 +39,9 @@ async def planning(run) -> None:
 
 
 async def settled(run) -> None:
+    await run.pilot.pause()  # what a key asks for is asked for
     await run.until(lambda: not run.app.desk.busy("plan", "trial", "write_plan", "read_plan"))
-    await run.pilot.pause(0.3)
+    await run.pilot.pause()
 
 
 async def on(run, path: str, *keys: str) -> None:
@@ -70,6 +73,7 @@ async def test_it_shows_an_empty_plan_and_leaves_as_it_was(model):
 
 async def test_keys_of_plan_mode_do_nothing_outside_it(model):
     async with running(model) as run:
+        await run.until(lambda: not run.app.desk.busy(), "rest: what ends says so")
         await run.press("f", "a", "u", "U", "F", "A")
         assert run.app.plan.plan.steps == () and run.app.screen is run.app.inspector
         assert "freeze" not in run.text and "p for plan mode" in run.text
@@ -158,6 +162,9 @@ async def test_the_plan_stays_when_plan_mode_is_left(model):
         await on(run, "embed", "f")
         await run.press("p")
         await run.shows("plan kept: p")
+        run.app.say_ready()  # as at the end of a job that was still going on
+        await run.pilot.pause()
+        assert "plan kept: p   no reference" in run.text
         assert "●" in row_line(run, "embed")
         await planning(run)
         assert "○" in row_line(run, "embed") and "freeze embed" in header(run)
@@ -224,7 +231,9 @@ async def test_another_dtype_counts_other_memory(model):
         assert run.app.plan.preview.totals.weight_bytes == before.weight_bytes // 2
 
 
-@pytest.mark.parametrize("name", ["plan.toml", "adapter_config.json", "plan.py", "names.txt"])
+@pytest.mark.parametrize(
+    "name", ["plan.toml", "adapter_config.json", "plan.py", "names.txt", "names.json"]
+)
 async def test_a_plan_is_written_and_said(model, tmp_path, name):
     async with running(model) as run:
         await planning(run)
@@ -237,7 +246,10 @@ async def test_a_plan_is_written_and_said(model, tmp_path, name):
         await settled(run)
         await run.until(path.exists, name)
         text = path.read_text("utf-8")
-        if name.endswith(".json"):
+        assert (run.app.plan.unsaved is None) == (not name.startswith("names"))
+        if name == "names.json":
+            assert "attn" in json.loads(text)[0]["name"]
+        elif name.endswith(".json"):
             assert json.loads(text)["target_modules"] == ["attn"]
         elif name.endswith(".toml"):
             assert tomllib.loads(text)["step"][0]["targets"] == ["attn"]

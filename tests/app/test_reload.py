@@ -366,7 +366,7 @@ async def test_the_next_run_shows_what_the_last_one_found(tmp_path, monkeypatch)
         again = run.app.session.done
         # What was done between the last look and the end may be stored as well.
         assert len(seen) // 4 <= len(again) < 30
-        assert value(run, "")[0] == "changed"
+        await run.until(lambda: value(run, "")[0] == "changed", "the change of the root")
         second.hold = False
         await run.until(lambda: idle(run.app))
         assert run.app.session.done == frozenset(range(30))

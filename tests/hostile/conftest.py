@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import quick_pilot  # noqa: F401  # once for all tests of the app
 
 from hostile.case import Case
 from hostile.corpus import build

@@ -1,16 +1,11 @@
 """Hostile cases in a real pseudo-terminal: the bytes that arrive are of no other kinds."""
 
-import contextlib
 import os
 import re
-import sys
-import time
 from pathlib import Path
 
-import pexpect
-import psutil
-import pyte
 import pytest
+from terminal_helper import Terminal, gone
 
 from hostile.case import FOUR, SQUARE, safetensors, squares, to_json, write
 from hostile.names import CLIP
@@ -34,76 +29,32 @@ POINTER = re.compile(rb"\x1b\]22;[a-z-]*(?:\x07|\x1b\\)")
 """The shape of the mouse pointer, which the app itself sets; it ends in what else is a bell."""
 
 
-class App:
-    """The app on a path in a pty, and all that it wrote."""
-
-    def __init__(self, path: Path, home: Path) -> None:
-        env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SSH_CONNECTION")}
-        env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_STATE_HOME": str(home)}
-        env |= {"PYTHONPATH": str(Path(__file__).parents[2])}
-        words = ["-P", "-m", "tui", os.fsdecode(path)]
-        self.child = pexpect.spawn(
-            sys.executable, words, dimensions=(40, 120), env=env, timeout=30, encoding=None
-        )
-        self.raw = b""
-        self._screen = pyte.Screen(120, 40)
-        self._stream = pyte.ByteStream(self._screen)
-
-    def read(self, seconds: float) -> bool:
-        """Take what comes within some time; whether anything did."""
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-            data = self.child.read_nonblocking(1 << 16, seconds)
-            self.raw += data
-            # pyte knows no private parameters with < = >, and prints what is left of them.
-            self._stream.feed(re.sub(rb"\x1b\[[<=>][0-9;]*[a-zA-Z]", b"", data))
-            return True
-        return False
-
-    @property
-    def has_opened(self) -> bool:
-        """Whether the tree is shown, or the reason why there is none."""
-        text = "\n".join(self._screen.display)
-        said = "no reference", "an adapter without its base", "cannot open the model"
-        return any(words in text for words in said)
-
-    def settle(self, seconds: float) -> None:
-        while self.read(seconds):
-            pass
-
-    def leave(self) -> int | None:
-        """Press q; the status."""
-        self.child.send("q")
-        end = time.monotonic() + 20
-        while self.child.isalive() and time.monotonic() < end:
-            self.read(0.02)
-        self.read(0.02)
-        assert not self.child.isalive()
-        return self.child.exitstatus
+def has_opened(app: Terminal) -> bool:
+    """Whether the tree is shown, or the reason why there is none."""
+    said = "no reference", "an adapter without its base", "cannot open the model"
+    return any(words in app.text for words in said)
 
 
-def shown(paths: list[Path], home: Path) -> list[bytes]:
-    """What the app writes of each path while keys are pressed; all run at once."""
-    apps = [App(path, home) for path in paths]
+def shown(paths: list[Path], home: Path) -> list[Terminal]:
+    """Apps that were opened on each path, had keys pressed, and left; all run at once."""
+    apps = [Terminal([os.fsdecode(path)], (120, 40), home) for path in paths]
     try:
-        processes = [psutil.Process(app.child.pid) for app in apps]
-        end = time.monotonic() + 60
-        while not all(app.has_opened for app in apps):
-            for app in apps:
-                app.read(0.02)
-            assert time.monotonic() < end, [app.raw[-2000:] for app in apps if not app.has_opened]
+        for app in apps:
+            app.wait(lambda app=app: has_opened(app), "the tree, or a reason")
         for key in KEYS:
             for app in apps:
-                app.child.send(key)
+                app.keys(key)
             for app in apps:
-                app.settle(0.1)
-        processes += [child for parent in processes for child in parent.children(recursive=True)]
-        assert {app.leave() for app in apps} <= {0, 2}, "2 where it could not be opened"
-        _, alive = psutil.wait_procs(processes, timeout=6)
-        assert not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+                app.settle(0.15)
+        processes = [process for app in apps for process in app.processes]
+        for app in apps:
+            app.keys("q")
+        assert {app.ends() for app in apps} <= {0, 2}, "2 where it could not be opened"
+        assert gone(processes)
     finally:
         for app in apps:
             app.child.close(force=True)
-    return [app.raw for app in apps]
+    return apps
 
 
 def kinds(raw: bytes) -> set[tuple[bytes, ...]]:
@@ -119,21 +70,16 @@ def honest(tmp_path_factory) -> set[tuple[bytes, ...]]:
     write(folder / "x.safetensors", safetensors({"a": {**SQUARE, "more": 1}}, FOUR))
     write(folder / "model.safetensors.index.json", index)
     many = write(folder / "many.safetensors", squares([f"layers.{k}.w{k}" for k in range(60)]))
-    raw = shown([folder, many, folder / "absent.safetensors"], folder)
-    return set().union(*map(kinds, raw))
-
-
-def is_restored(raw: bytes) -> bool:
-    """Whether the alternate screen was left and the cursor shown, after all else."""
-    left, cursor = raw.rfind(b"\x1b[?1049l"), raw.rfind(b"\x1b[?25h")
-    return left > raw.rfind(b"\x1b[?1049h") and cursor > raw.rfind(b"\x1b[?25l")
+    apps = shown([folder, many, folder / "absent.safetensors"], folder)
+    return set().union(*(kinds(app.raw) for app in apps))
 
 
 @pytest.mark.parametrize("ids", [OPENED, PATHS, OTHERS], ids=["opened", "paths", "others"])
 def test_no_kind_of_sequence_that_honest_models_do_not_need(corpus, honest, tmp_path, ids) -> None:
-    for id_, raw in zip(ids, shown([corpus[id_].path for id_ in ids], tmp_path), strict=True):
+    for id_, app in zip(ids, shown([corpus[id_].path for id_ in ids], tmp_path), strict=True):
+        raw = app.raw
         assert kinds(raw) - honest == set(), id_
-        assert is_restored(raw), id_
+        assert app.is_restored(), id_
         assert b"Traceback" not in raw, id_
         assert b"\x1b]52" not in raw and b"\x1b]0;PWNED" not in raw and b"\x1b[6n" not in raw
         assert b"\x07" not in POINTER.sub(b"", raw), id_

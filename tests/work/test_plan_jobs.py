@@ -63,7 +63,7 @@ def test_a_live_model_is_planned_with_its_own_states(context):
     assert PreviewPlan(uri, thaw, typed=True).run(context).totals.frozen == 4
 
 
-@pytest.mark.parametrize("name", ["a.toml", "a.json", "a.py", "a.txt"])
+@pytest.mark.parametrize("name", ["a.toml", "a.json", "a.py", "a.txt", "a.csv", "names.json"])
 def test_what_is_written_is_new_and_whole(context, model, tmp_path, name):
     path = tmp_path / name
     job = WritePlan(str(path), model, PLACED)
@@ -73,7 +73,7 @@ def test_what_is_written_is_new_and_whole(context, model, tmp_path, name):
 
 
 def test_an_ending_that_says_nothing_is_refused(context, model, tmp_path):
-    with pytest.raises(UsageError, match="ending"):
+    with pytest.raises(UsageError, match="suffix"):
         WritePlan(str(tmp_path / "plan.xyz"), model, PLACED).run(context)
     assert not (tmp_path / "plan.xyz").exists()
 

@@ -23,6 +23,7 @@ from inspect_core.errors import Cancelled, FilesChanged
 from inspect_core.pairing import Pair
 from inspect_core.work import sweep_store
 from inspect_core.work.backend import Threads, WorkerDied, Workers
+from inspect_core.work.cache_folder import make_room
 from inspect_core.work.jobs import OpenModel, PairUp
 from inspect_core.work.sweep import Sweep
 from inspect_core.work.sweep_store import SweepStore, sweep_folder, sweep_key
@@ -242,7 +243,7 @@ def test_the_oldest_files_make_room(tmp_path, monkeypatch):
         os.utime(file, (1000 + k, 1000 + k))
     os.utime(files[0], (5000, 5000))
     (tmp_path / "notes.txt").write_bytes(b"x" * 9000)
-    sweep_store._make_room(tmp_path / "mine.sweep", 2000)
+    make_room(tmp_path / "mine.sweep", ".sweep", 2000)
     assert [file.exists() for file in files] == [True, False, False, True]
     assert (tmp_path / "notes.txt").exists()
 

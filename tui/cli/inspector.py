@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 @click.option("--map", "map_file", metavar="FILE", help="Your own rules of pairing.")
 @click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
 @click.option("--plan", "plan_file", metavar="FILE", help="Begin in plan mode, with this plan.")
+@click.option("--text", metavar="FILE", help="Texts for the activations of neurons (key i).")
+@click.option("--text-column", metavar="NAME", help="The column of FILE with the text.")
+@click.option("--label", "labels", metavar="COLUMN", multiple=True, help="A column of labels.")
+@click.option("--tokenizer", metavar="PATH", help="A tokenizer to use instead of the model's own.")
 @adapter_option
 @device_option
 @look_options
@@ -27,6 +31,10 @@ def open_app(
     map_file: str | None,
     node: str | None,
     plan_file: str | None,
+    text: str | None,
+    text_column: str | None,
+    labels: tuple[str, ...],
+    tokenizer: str | None,
     device: str,
     look: "Look",
 ) -> None:
@@ -37,12 +45,22 @@ def open_app(
     """
     from tui.launch import launch
 
+    if text is None and (text_column is not None or labels):
+        raise click.UsageError("--text-column and --label need --text FILE.")
+    texts = None
+    if text is not None:
+        from inspect_core.capture.texts.source import TextSource
+
+        texts = TextSource(text, text_column, labels=labels)
     uri, against = uri_of(model), None
     if adapters or reference is not None:
         from tui.commands.adapters import app_models
 
         uri, against = app_models(uri, reference, adapters)
-    launch(uri, against, device, look, bookmark=node, map_file=map_file, plan_file=plan_file)
+    launch(
+        uri, against, device, look, bookmark=node, map_file=map_file, plan_file=plan_file,
+        texts=texts, tokenizer=tokenizer,
+    )  # fmt: skip
 
 
 @click.command("demo")

@@ -9,6 +9,7 @@ import click
 
 from inspect_core.errors import LamellaError
 from inspect_core.text import clean
+from tui.cli.activations import activations
 from tui.cli.audit import audit
 from tui.cli.check import check
 from tui.cli.diff import diff
@@ -55,6 +56,7 @@ def cli() -> None:
       lamella check MODEL             what it is, and whether it is sound
       lamella audit BASE MODEL        proof that what should be frozen is
       lamella plan MODEL              freezing and adapters, tried before training
+      lamella activations MODEL       what its neurons listen to, before and after
       lamella RESULT                  the app on a result of diff --save
 
     MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
@@ -63,7 +65,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
-for command in (open_app, demo, tree, diff, check, audit, plan):
+for command in (open_app, demo, tree, diff, check, audit, plan, activations):
     cli.add_command(command)
 
 

@@ -1,9 +1,7 @@
 """`lamella diff`: what changed from a base to one model or several, printed or as a file."""
 
-import io
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +19,7 @@ from tui.commands.diff_pairs import compared, warn_of
 from tui.commands.diff_sense import Format, format_of, require_sense
 from tui.commands.diff_tables import print_view
 from tui.commands.diff_view import View, document
-from tui.commands.output import Output, note
+from tui.commands.output import Output, into, note
 
 if TYPE_CHECKING:
     from inspect_core.delta.metrics import Metric
@@ -145,7 +143,7 @@ def _print(view: View, options: DiffOptions, adapters: AdapterReport | None) -> 
     form = format_of(options)
     shown = view.selected(Selection(options.sort, options.top, options.over))
     if form == "table":
-        with _into(options.output):
+        with into(options.output):
             hidden = len(view.rows) - len(shown.rows)
             print_view(shown, hidden, Output(options.look), adapters)
         return
@@ -179,22 +177,6 @@ def _draw(found: Sequence[Comparison], metric: "Metric", options: DiffOptions) -
         output=options.output,
         look=options.look,
     )
-
-
-@contextmanager
-def _into(path: Path | None) -> Iterator[None]:
-    """Let what is printed become a file."""
-    if path is None:
-        yield
-        return
-    data = io.BytesIO()
-    text = io.TextIOWrapper(data, "utf-8", write_through=True)
-    screen, sys.stdout = sys.stdout, text
-    try:
-        yield
-    finally:
-        sys.stdout = screen
-    write_new(path, [data.getvalue()])
 
 
 def _judge(

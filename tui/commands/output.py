@@ -1,14 +1,19 @@
 """Where the printing commands print: colours on a terminal that wants them, else plain text."""
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 from typing import TextIO
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
+from inspect_core.new_file import write_new
 from inspect_core.text import DISPLAY_LIMIT, clean
 from tui.palette import Depth, make_palette
 from tui.terminal import Look, choose_theme, find_depth
@@ -97,6 +102,26 @@ def note(text: str) -> None:
     """Print one line on standard error; foreign text is allowed."""
     sys.stdout.flush()
     sys.stderr.write(f"lamella: {clean(text, 400)}\n")
+
+
+@contextmanager
+def into(path: Path | None) -> Iterator[None]:
+    """Let what is printed become a new file; None prints it.
+
+    Raises:
+        UsageError: the file is there, or cannot be written.
+    """
+    if path is None:
+        yield
+        return
+    data = io.BytesIO()
+    text = io.TextIOWrapper(data, "utf-8", write_through=True)
+    screen, sys.stdout = sys.stdout, text
+    try:
+        yield
+    finally:
+        sys.stdout = screen
+    write_new(path, [data.getvalue()])
 
 
 def columns(stream: TextIO) -> int:

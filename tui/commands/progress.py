@@ -19,6 +19,7 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._shown = 0
+        self._first: tuple[float, int] | None = None
         self._start = self._last = time.monotonic()
 
     def __enter__(self) -> Control:
@@ -35,6 +36,8 @@ class ProgressLine:
 
     def _show(self, progress: Progress) -> None:
         now = time.monotonic()
+        if self._first is None and progress.done:
+            self._first = now, progress.done
         if now - self._last < (EVERY_SECONDS if self._shown else FIRST_SECONDS):
             return
         self._last = now
@@ -45,6 +48,12 @@ class ProgressLine:
         text = f"{progress.done:,} of {progress.total:,} {progress.unit}"
         if total:
             text += f"  {fmt.size(done)} of {fmt.size(total)}"
+        elif self._first is not None and progress.done > self._first[1]:
+            # What came before the first of them, as loading a model, says nothing of the rate.
+            since, before = self._first
+            rate = (progress.done - before) / max(time.monotonic() - since, 1e-9)
+            text += f"  {fmt.number(rate)} a second"
+            text += f"  {fmt.duration((progress.total - progress.done) / rate)} left"
         if done:
             text += f"  {fmt.duration(seconds * (total - done) / done)} left"
         return text

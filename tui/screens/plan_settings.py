@@ -1,29 +1,23 @@
 """The dialog of `A`: the placement and the dtypes of memory, with what they hit as one types."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Static
 
-from inspect_core.errors import UsageError
 from inspect_core.plan.plan import Place, Plan
 from tui import format as fmt
 from tui.palette import Palette
 from tui.plan_edits import place_of, with_place
-from tui.plan_typed import EXAMPLES, Trial, place_from, precision_from, typed_fields
-from tui.screens.plan_pattern import GO_ON, TYPING_SECONDS
+from tui.plan_typed import EXAMPLES, place_from, precision_from, typed_fields
+from tui.screens.asking import GO_ON, AskingScreen, TryOut
 from tui.widgets.choice import Choice
 from tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
-    from textual.timer import Timer
-
     from inspect_core.plan.preview import Preview
 
 METHODS = (
@@ -46,14 +40,14 @@ TRAINED = (("F32", "F32"), ("BF16", "BF16"), ("F16", "F16"))
 OPTIMIZER = (("", "as the parameter"), ("F32", "F32"), ("BF16", "BF16"), ("I8", "8 bit"))
 
 
-class PlacementDialog(ModalScreen[Plan | str | None]):
+class PlacementDialog(AskingScreen[Plan, "Preview", Plan | str | None]):
     """Asks for a placement; gives the plan with it, `OPEN` for a plan file, or None.
 
     Args:
         palette: colours and glyphs.
         plan: the plan before.
         usual: the settings of a placement that is new.
-        try_plan: tries a plan, and gives what it does to `tried`.
+        try_plan: tries a plan, and gives what it does.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,16 +60,13 @@ class PlacementDialog(ModalScreen[Plan | str | None]):
     """What it gives where a plan file is wanted instead."""
 
     def __init__(
-        self, palette: Palette, plan: Plan, usual: Place, try_plan: Callable[[Plan, Trial], None]
+        self, palette: Palette, plan: Plan, usual: Place, try_plan: TryOut[Plan, "Preview"]
     ) -> None:
-        super().__init__()
+        super().__init__(palette, try_plan)
         found = place_of(plan)
-        self._palette, self._plan, self._try = palette, plan, try_plan
+        self._plan = plan
         self._new = found is None
         self._place = usual if found is None else found[1]
-        self._resting: Timer | None = None
-        self._count = 0
-        self._refused: tuple[Plan, str] | None = None
 
     def compose(self) -> ComposeResult:
         """A row for each setting, and what they come to."""
@@ -116,46 +107,14 @@ class PlacementDialog(ModalScreen[Plan | str | None]):
     def on_mount(self) -> None:
         """Begin with the targets, and try what is there."""
         self.query_one("#placement-targets", Input).focus()
-        self._try_now()
-
-    @on(Input.Changed)
-    @on(Choice.Chosen)
-    def changed(self) -> None:
-        """Try it when the keys rest."""
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = self.set_timer(TYPING_SECONDS, self._try_now)
-
-    def action_cancel(self) -> None:
-        """Leave with the plan as it was."""
-        self.dismiss(None)
+        self.try_now()
 
     def action_open(self) -> None:
         """Open a plan file instead."""
         self.dismiss(self.OPEN)
 
-    @on(Input.Submitted)
-    def submitted(self, event: Input.Submitted) -> None:
-        """Give the plan."""
-        event.stop()
-        self._take()
-
-    def key_enter(self) -> None:
-        """The same on a choice."""
-        self._take()
-
-    def _take(self) -> None:
-        try:
-            plan = self._typed_plan()
-        except UsageError as error:
-            self._say(str(error))
-            return
-        if self._refused is not None and self._refused[0] == plan:
-            self._say(self._refused[1])
-        else:
-            self.dismiss(plan)
-
-    def _typed_plan(self) -> Plan:
+    def typed(self) -> Plan:
+        """The plan; see `AskingScreen.typed`."""
         method, _, scale = self._choice("method").partition(" ")
         typed = {key: self._text(key) for row in ROWS for key, _ in row}
         place = place_from(self._place, method, scale, typed)
@@ -173,47 +132,25 @@ class PlacementDialog(ModalScreen[Plan | str | None]):
     def _choice(self, key: str) -> str:
         return self.query_one(f"#placement-{key}", Choice).value
 
-    def _try_now(self) -> None:
-        self._count += 1
-        number = self._count
-        try:
-            plan = self._typed_plan()
-        except UsageError as error:
-            self._say(str(error))
-            return
-
-        def tried(preview: "Preview | None", problem: str) -> None:
-            if preview is None:
-                self._refused = (plan, problem)
-            if number == self._count and self.is_running:
-                self._show(plan, preview, problem)
-
-        self._try(plan, tried)
-
-    def _show(self, plan: Plan, preview: "Preview | None", problem: str) -> None:
+    def show(self, asked: Plan, found: "Preview") -> None:
+        """Show what the plan comes to, and what its placement hits."""
         from tui.figures.parts import line, note_lines
         from tui.figures.plan import hit_lines
 
         view, note = self.query_one(LinesView), self._palette.glyphs.note
-        if preview is None:
-            self._say(problem)
-            return
-        width, totals, found = view.size.width, preview.totals, place_of(plan)
+        width, totals, place = view.size.width, found.totals, place_of(asked)
         share = fmt.percent(totals.tunable / totals.params) if totals.params else "n/a"
         weights, adam = fmt.size(totals.weight_bytes), fmt.size(totals.optimizer_bytes)
         memory = f"{weights} weights + {fmt.size(totals.gradient_bytes)} gradients + {adam} Adam"
         text = f"{totals.tunable:,} tunable, {share}   {memory}"
         lines = [line((text, self._palette.styles["tunable"]))]
-        if preview.error:
-            lines = note_lines([f"{note} {preview.refusal}"], self._palette, width)
-        if found is not None:
-            hits = [one for one in preview.hits if one.step == found[0]]
-            lines += hit_lines(hits, self._palette, width, found[1].layers)
+        if found.error:
+            lines = note_lines([f"{note} {found.refusal}"], self._palette, width)
+        if place is not None:
+            hits = [one for one in found.hits if one.step == place[0]]
+            lines += hit_lines(hits, self._palette, width, place[1].layers)
         view.show(lines)
 
-    def _say(self, problem: str) -> None:
-        from tui.figures.parts import note_lines
-
-        view = self.query_one(LinesView)
-        text = f"{self._palette.glyphs.note} {problem}"
-        view.show(note_lines([text], self._palette, view.size.width))
+    def take(self, asked: Plan) -> None:
+        """Give the plan."""
+        self.dismiss(asked)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 class TextSource:
     """A file of texts and its columns; small, picklable, not opened.
 
-    A column is a name of the header, or a number from 1 where the file has no header.
+    A column is a name of the header, or a number from 1.
 
     Attributes:
-        path: the file: `.tsv`, `.csv`, `.jsonl` (`.ndjson`) are tables, anything else is lines.
+        path: the file: `.tsv`, `.csv`, `.jsonl` (`.ndjson`) are tables, `.conll` (`.conllu`) has
+            one word a line, anything else is lines.
         text: the column of the text; None finds it (`text`, `sentence`, ..., or the only one).
         tags: a column with one tag for each word, both apart by white space; None without.
         labels: columns whose values are features of the whole text.
@@ -29,7 +30,8 @@ class Sample:
     """One text.
 
     Attributes:
-        number: its place in the file, counted from 0 without empty ones.
+        number: its place in the file, counted from 0 without empty ones and those whose tags do
+            not fit their words.
         text: as written; foreign.
         tags: one for each word between white space; None without such a column.
         labels: one for each of `TextSource.labels`; `""` where the cell is empty.

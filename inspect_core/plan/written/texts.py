@@ -26,6 +26,9 @@ FORMS: tuple[Form, ...] = get_args(Form)
 _BY_SUFFIX: dict[str, Form] = {
     ".toml": "plan", ".py": "python", ".txt": "names", ".csv": "names-csv",
 }  # fmt: skip
+SUFFIXES = (".json", *_BY_SUFFIX)
+"""Endings of the files that hold a plan in some form."""
+
 ADAPTER_CONFIG = "adapter_config.json"
 
 
