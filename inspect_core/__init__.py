@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from inspect_core.activations.neurons import ActivationReport, NeuronDetail
     from inspect_core.activations.rule import Rule
     from inspect_core.checkpoint import open_checkpoint
+    from inspect_core.geometry.landscape import LandscapeReport, Measured
     from inspect_core.health.report import HealthReport, check
     from inspect_core.plan.apply import apply_plan
     from inspect_core.plan.plan import Plan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from inspect_core.results.records import DiffReport, DiffSummary, TensorReport, diff
     from inspect_core.structure.tree import ModuleTree
     from inspect_core.work.activation_report import activation_report, neuron_report
+    from inspect_core.work.landscape_report import landscape_report
 
 __all__ = [
     "ActivationReport",
@@ -31,6 +33,8 @@ __all__ = [
     "DiffReport",
     "DiffSummary",
     "HealthReport",
+    "LandscapeReport",
+    "Measured",
     "ModuleTree",
     "NeuronDetail",
     "Plan",
@@ -41,6 +45,7 @@ __all__ = [
     "audit",
     "check",
     "diff",
+    "landscape_report",
     "module_tree",
     "neuron_report",
     "open_checkpoint",
@@ -52,6 +57,8 @@ _HOMES = {
     "Audit": "inspect_core.results.audited",
     "DiffReport": "inspect_core.results.records",
     "DiffSummary": "inspect_core.results.records",
+    "LandscapeReport": "inspect_core.geometry.landscape",
+    "Measured": "inspect_core.geometry.landscape",
     "ModuleTree": "inspect_core.structure.tree",
     "NeuronDetail": "inspect_core.activations.neurons",
     "Plan": "inspect_core.plan.plan",
@@ -63,6 +70,7 @@ _HOMES = {
     "audit": "inspect_core.results.audit",
     "check": "inspect_core.health.report",
     "diff": "inspect_core.results.records",
+    "landscape_report": "inspect_core.work.landscape_report",
     "neuron_report": "inspect_core.work.activation_report",
     "open_checkpoint": "inspect_core.checkpoint",
     "to_json": "inspect_core.results.formats",

@@ -84,3 +84,27 @@ class Silent(Control):
     def check(self) -> None:
         """See `Control.check`."""
         self._control.check()
+
+
+class Part(Control):
+    """The control of one part of several: its progress is a part of all.
+
+    Args:
+        control: of the whole.
+        before: how many are done.
+        total: how many there are in all.
+        unit: what is counted.
+    """
+
+    def __init__(self, control: Control, before: int, total: int, unit: str) -> None:
+        super().__init__()
+        self._control, self._before, self._total, self._unit = control, before, total, unit
+
+    def check(self) -> None:
+        """See `Control.check`."""
+        self._control.check()
+
+    def report(self, progress: Progress) -> None:
+        """See `Control.report`."""
+        done = min(self._before + progress.done, self._total)
+        self._control.report(Progress(done, self._total, self._unit))

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspect_core.capture.texts import TextSource
+from inspect_core.geometry.representations import MEAN
 from inspect_core.opening import Adapted
 from inspect_core.work.backend import Workers
 from themes import DARK, LIGHT, load_theme
 from tui.app import LamellaApp
 from tui.demo import demo_pair, demo_sentences
 from tui.export import screen_svg
+from tui.geometry.answers import Answers
 from tui.options import Options
 from tui.palette import Depth
 
@@ -36,6 +38,7 @@ class Scene:
         model: what is opened; empty for the bundled pair.
         adapted: the real adapter on its base is opened.
         texts: activations are looked at, over the bundled sentences.
+        landscape: so is the landscape: means of the tokens, agreement with their labels.
     """
 
     keys: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class Scene:
     model: str = ""
     adapted: bool = False
     texts: bool = False
+    landscape: bool = False
 
 
 SCENES = {
@@ -59,6 +63,8 @@ SCENES = {
     "plan": Scene(("p", *FOLD, "right", "down", "right", "down", "a"), size=(120, 36)),
     "activations": Scene(("i", "1"), size=(120, 36), texts=True),
     "neuron": Scene(("i", "1", "enter"), size=(120, 40), texts=True),
+    "geometry": Scene(("d", "M", "M", "M", "end"), size=(120, 30), adapted=True, landscape=True),
+    "layer": Scene(("d", "end", "enter", "c"), size=(130, 40), adapted=True, landscape=True),
     "error": Scene(model="model-00001-of-00002.safetensors"),
 }
 """Name of the picture -> what it shows."""
@@ -102,6 +108,9 @@ async def draw(name: str, scene: Scene) -> None:
         while app.session.listing is None and app.failure is None:
             await pilot.pause(0.1)
         await settle()
+        if scene.landscape:
+            texts = TextSource(demo_sentences(), labels=("label",))
+            app.geometry._answers = Answers(texts, pooling=MEAN)
         for key in scene.keys:
             await pilot.press(key)
             await settle()

@@ -15,6 +15,7 @@ from tui.appearance import Appearance
 from tui.common_view import CommonView
 from tui.comparison import Comparison
 from tui.detail_control import DetailControl
+from tui.geometry.control import GeometryControl
 from tui.help import help_text
 from tui.job_desk import JobDesk
 from tui.keys import PLAN_KEYS
@@ -42,6 +43,7 @@ class Actions(App[None]):
     takeaway: Takeaway
     plan: PlanControl
     activations: ActivationControl
+    geometry: GeometryControl
     common: CommonView
     metric: MetricChoice
     appearance: Appearance
@@ -131,6 +133,14 @@ class Actions(App[None]):
     def action_last_activations(self) -> None:
         """The activations that were shown last."""
         self.activations.open_last()
+
+    def action_geometry(self) -> None:
+        """The landscape of representations along the layers."""
+        self.geometry.open()
+
+    def action_last_geometry(self) -> None:
+        """The landscape that was shown last."""
+        self.geometry.open_last()
 
     def action_plan_freeze(self) -> None:
         """Freeze what the cursor is on, or thaw it."""
@@ -244,9 +254,8 @@ class Actions(App[None]):
 
     def action_help(self) -> None:
         """Show the help."""
-        above = self.screen is not self.inspector
-        keys = self.options.settings.keys
-        self.push_screen(TextScreen(help_text(keys, self.plan.active, activations=above)))
+        first = getattr(self.screen, "PLACE", "") or ("plan" if self.plan.active else "")
+        self.push_screen(TextScreen(help_text(self.options.settings.keys, first)))
 
     def action_redraw(self) -> None:
         """Send the whole screen again: something else wrote over it."""

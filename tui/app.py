@@ -30,6 +30,7 @@ from tui.appearance import Appearance
 from tui.common_view import CommonView
 from tui.comparison import Comparison
 from tui.detail_control import QUIET_SECONDS, DetailControl
+from tui.geometry.control import GeometryControl
 from tui.help import COMMANDS
 from tui.job_desk import JobDesk
 from tui.keys import APP, complaints
@@ -98,6 +99,7 @@ class LamellaApp(Actions):
         self.takeaway = Takeaway(self)
         self.plan = PlanControl(self)
         self.activations = ActivationControl(self)
+        self.geometry = GeometryControl(self)
         self.common = CommonView(self)
         self.metric = MetricChoice(self)
         self.results = Results(self)
@@ -203,8 +205,9 @@ class LamellaApp(Actions):
     def progress_made(self, message: ProgressMade) -> None:
         """Show how far a job is that somebody waits for."""
         progress, elapsed = message.progress, self.desk.elapsed(message.role)
-        if message.role == "activations" and self.desk.wanted(message) and not self.gone:
-            self.activations.progress(progress, elapsed)
+        for run in (self.activations, self.geometry):
+            if message.role == run.RUN and self.desk.wanted(message) and not self.gone:
+                run.progress(progress, elapsed)
         if not self.desk.wanted(message) or message.role not in TIMED or self.gone:
             return
         if elapsed > QUIET_SECONDS and progress.bytes_done:

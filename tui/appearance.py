@@ -62,6 +62,7 @@ class Appearance:
                 widget.refresh()
         app.detail.draw_now()
         app.activations.draw_again()
+        app.geometry.draw_again()
 
     def next(self) -> str | None:
         """Go to the next theme that can be used; its name, or None if there is no other.

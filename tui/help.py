@@ -33,18 +33,17 @@ module: the position ids of a BERT outweigh all its weights.
 """
 
 
-def help_text(own: Mapping[str, str], planning: bool = False, activations: bool = False) -> str:
+def help_text(own: Mapping[str, str], first: str = "") -> str:
     """The page of help: keys with their names in the settings, then what the screen says.
 
     Args:
         own: keys that the user gave, by name.
-        planning: whether plan mode is on: its keys come first.
-        activations: whether the screen of activations is: then those do.
+        first: the place whose keys come first, such as `plan`.
     """
     title = "lamella: a checkpoint as a folded tree, and what changed in it"
     close = "esc closes this page"
     names = ["Names of the keys, for [keys] in config.toml", *name_lines(own)]
-    return "\n".join([title, close, "", *key_lines(own, planning, activations), _MARKS, *names])
+    return "\n".join([title, close, "", *key_lines(own, first), _MARKS, *names])
 
 
 COMMANDS = (
@@ -63,6 +62,7 @@ COMMANDS = (
     ("Open a plan", "Go into plan mode with a plan file", "app.open_plan"),
     ("Modules without parameters", "Show dropouts and activations, or not", "app.bare_modules"),
     ("Activations", "What the neurons of a module listen to, and did before", "app.activations"),
+    ("Landscape", "Intrinsic dimension, clusters, overlaps along the layers", "app.geometry"),
     ("Next theme", "Dark, light, safe for colour-blind eyes, high contrast", "app.next_theme"),
     ("Warnings", "Everything to know about both checkpoints", "app.show_warnings"),
     ("What the screen says", "Keys, marks and numbers", "app.help"),

@@ -87,6 +87,8 @@ SCREEN = _bindings("screen", [
     ("plan", "p", "app.plan_mode", "plan", "plan mode: freeze, place adapters, or leave it"),
     ("activations", "i", "app.activations", "activations", "what neurons listen to, and did"),
     ("last_activations", "I", "app.last_activations", "", "the activations that were shown last"),
+    ("geometry", "d", "app.geometry", "landscape", "dimension, clusters, overlaps of layers"),
+    ("last_geometry", "D", "app.last_geometry", "", "the landscape that was shown last"),
     ("sort", "s", "app.sort", "sort", "siblings by how much they changed, or not"),
     ("common", "S", "app.common_names", "", "names common to all architectures, or the own"),
     ("step_back", "less_than_sign", "app.step(-1)", "", "back to the node before"),
@@ -145,6 +147,37 @@ ACTIVATIONS = _bindings("activations", [
 ])  # fmt: skip
 """Keys of the screen of activations; those of theme, help and leaving are as elsewhere."""
 
+GEOMETRY = _bindings("geometry", [
+    ("choose", "enter,g", "choose", "layer", "the page of a layer: clusters, texts, plane"),
+    ("next_view", "v", "next_view(1)", "view", "the next view"),
+    ("view_before", "V", "next_view(-1)", "", "the view before"),
+    ("curves", "1", "view('curves')", "", "a measure along the layers"),
+    ("overlap", "2", "view('overlap')", "", "neighbours that layers share"),
+    ("cka", "3", "view('cka')", "", "linear CKA of layers"),
+    ("table", "4", "view('table')", "", "all numbers"),
+    ("next_measure", "m", "measure(1)", "measure", "the next measure"),
+    ("measure_before", "M", "measure(-1)", "", "the measure before"),
+    ("column_before", "left_square_bracket", "column(-1)", "", "label column or pair before"),
+    ("next_column", "right_square_bracket", "column(1)", "labels, pair",
+     "next label column; beside a matrix the pair"),
+    ("left", "left,h", "across(-1)", "", "the layer before"),
+    ("right", "right,l", "across(1)", "", "the next layer"),
+    ("up", "up,k", "move(-1)", "", "another model; a row of matrix, table or page"),
+    ("down", "down,j", "move(1)", "", "the same, downwards"),
+    ("page_up", "pageup,ctrl+b", "page(-1)", "", "page up"),
+    ("page_down", "pagedown,ctrl+f", "page(1)", "", "page down"),
+    ("first", "home", "edge(-1)", "", "the first layer, the top"),
+    ("last", "end,G", "edge(1)", "", "the last layer, the bottom"),
+    ("color", "c", "color", "colours", "on a layer's page: colours by label, or not"),
+    ("jump", "o", "jump", "tree", "to this layer in the tree"),
+    ("settings", "A", "settings", "texts", "other texts, places or measures"),
+    ("stop", "x", "stop", "stop", "stop what runs"),
+    ("copy", "y", "copy", "", "copy the numbers of the layer"),
+    ("export", "e", "export", "export", "write the numbers, curves or the screen"),
+    ("back", "escape", "back", "back", "back; what runs goes on"),
+])  # fmt: skip
+"""Keys of the screen of the landscape, and of the page of a layer."""
+
 ELSEWHERE = [one for one in SCREEN if one.id in ("screen.theme", "screen.help", "screen.quit")]
 """Keys of the main screen that do the same on others."""
 
@@ -156,9 +189,12 @@ APP = [
 ]
 """Keys of the app itself; ctrl+p is Textual's own."""
 
+OWN_SCREENS = frozenset({"activations", "geometry"})
+"""Places that are screens of their own: their keys meet no others."""
+
 PLACES = (
     ("In the tree", TREE), ("In the picture", PICTURE), ("In plan mode", PLAN),
-    ("In the activations", ACTIVATIONS),
+    ("In the activations", ACTIVATIONS), ("In the landscape", GEOMETRY),
     ("Anywhere", [*SCREEN, *APP]),
 )  # fmt: skip
 
@@ -187,7 +223,7 @@ def complaints(own: Mapping[str, str]) -> list[str]:
 
 def _meet(places: set[str]) -> bool:
     """Whether keys of these places can be pressed at one moment."""
-    own_screen = "activations" in places and len(places) > 1
+    own_screen = bool(places & OWN_SCREENS) and len(places) > 1
     return places != {"tree", "detail"} and not own_screen
 
 
@@ -200,25 +236,25 @@ def shown_keys(keys: str) -> str:
     return " ".join(NAMES.get(key, clean(key)) for key in keys.split(","))
 
 
-def key_lines(
-    own: Mapping[str, str], planning: bool = False, activations: bool = False
-) -> list[str]:
+def key_lines(own: Mapping[str, str], first: str = "") -> list[str]:
     """All keys and what they do, a line each.
 
     Args:
         own: keys that the user gave, by name.
-        planning: whether the keys of plan mode come first.
-        activations: whether those of the screen of activations do.
+        first: the place whose keys come first, as `plan`; `""` for the usual order.
     """
     lines = []
-    first = ACTIVATIONS if activations else PLAN if planning else None
-    for title, bindings in sorted(PLACES, key=lambda place: place[1] is not first):
+    for title, bindings in sorted(PLACES, key=lambda place: not _is_of(first, place[1])):
         lines += [title]
         for binding in bindings:
             keys = shown_keys(own.get(str(binding.id), binding.key))
             lines.append(f"  {keys:<17} {binding.tooltip or binding.description}")
         lines.append("")
     return lines
+
+
+def _is_of(place: str, bindings: Iterable[Binding]) -> bool:
+    return bool(place) and all(str(one.id).startswith(f"{place}.") for one in bindings)
 
 
 def name_lines(own: Mapping[str, str]) -> list[str]:

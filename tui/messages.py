@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from textual.strip import Strip
+
     from inspect_core.control import Progress
     from inspect_core.structure.branch import Row
     from tui.figures.figure import Figure
@@ -126,3 +128,43 @@ class ZoomAsked(Message):
     row: int
     column: int
     factor: float
+
+
+@dataclass
+class TableRowHighlighted(Message):
+    """The cursor of a table rests on another row.
+
+    Attributes:
+        at: what the row stands for.
+    """
+
+    at: int
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest row matters."""
+        return isinstance(message, TableRowHighlighted)
+
+
+@dataclass
+class RowPicked(Message):
+    """A second click on a row, as Enter."""
+
+
+@dataclass
+class ViewDrawn(Message):
+    """A picture is ready.
+
+    Attributes:
+        number: which drawing; older ones are not wanted any more.
+        lines: the picture.
+        anew: whether it shows something else than before.
+    """
+
+    number: int
+    lines: "list[Strip]"
+    anew: bool = True
+
+
+@dataclass
+class PaneResized(Message):
+    """A pane has another size: what it shows must be drawn for it."""

@@ -90,6 +90,7 @@ class Reloading:
         assert tree_view.outline is not None
         app.detail.forget()
         app.activations.forget()
+        app.geometry.forget()
         tree_view.outline.replace_tree(listing.tree)
         app.navigation.apply()
         tree_view.lines_changed(self._wanted)

@@ -11,7 +11,6 @@ from inspect_core.work.adapter_jobs import FindAdapterSheet
 from inspect_core.work.backend import WorkerDied
 from inspect_core.work.jobs import FindDevice, FindTypes, WarmUp
 from inspect_core.work.ticket import OverLimit
-from tui.activations.control import ROLES
 from tui.detail_control import MOST_UNASKED_BYTES
 from tui.messages import JobEnded
 from tui.outline import Outline
@@ -143,6 +142,15 @@ class Results:
     def _on_neuron(self, detail: Any) -> None:
         self._app.activations.neuron_arrived(detail)
 
+    def _on_geometry_texts(self, found: Any) -> None:
+        self._app.geometry.looked(found)
+
+    def _on_landscape(self, report: Any) -> None:
+        self._app.geometry.arrived(report)
+
+    def _on_layer(self, detail: Any) -> None:
+        self._app.geometry.layer_arrived(detail)
+
     def _on_plan(self, preview: Any) -> None:
         self._app.plan.arrived(preview)
 
@@ -207,9 +215,10 @@ class Results:
         text = str(error)
         if role in ("files", "adapters"):  # the sweep reads the same, and says what is wrong
             return
-        if role in ROLES:
-            self._app.activations.failed(role, text)
-            return
+        for run in (self._app.activations, self._app.geometry):
+            if role in run.roles:
+                run.failed(role, text)
+                return
         if isinstance(error, WorkerDied) and self._died(role, error):
             return
         if isinstance(error, FilesChanged):

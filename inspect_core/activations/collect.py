@@ -1,5 +1,6 @@
 """One model over one file of texts, in one pass a batch: activations by neuron and feature."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,7 @@ def collect_stage(
         samples=report.samples,
         tokens=report.tokens,
         notes=(*report.notes, *counting.notes()),
+        tokenizer=model.tokenizer.fingerprint,
     )
 
 
@@ -145,7 +147,7 @@ class Counting:
             for site, words in self._odd.items()
             if site not in self._uneven
         ]
-        return (*uneven, *_few(odd))
+        return (*uneven, *_few(odd), *[note for one in self._labels for note in _many(one)])
 
     def _read(self, batch: Batch) -> None:
         """Number the words and labels of a batch, once for all its sites."""
@@ -174,6 +176,28 @@ class Counting:
                 tally.add(
                     found.unit[known], feature[known], found.activation[known], samples[known]
                 )
+
+
+MOST_VALUES = 50
+"""Of a label column: one with more is most probably a number, or says something of one text."""
+
+
+def _many(labels: Vocabulary) -> list[str]:
+    features = labels.features()
+    count = len(features.names)
+    if count <= MOST_VALUES:
+        return []
+    name = clean(features.kind, 60)
+    numbers = all(_is_number(value) for value in features.names[:MOST_VALUES])
+    more = f"; {name}:sign takes its numbers by their sign" if numbers else ""
+    return [f"label column {name} has {count:,} values, each a label of its own{more}"]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text[:40]))
+    except ValueError:
+        return False
 
 
 MOST_NOTES = 5

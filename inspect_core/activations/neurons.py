@@ -6,10 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 RARE = 20
-"""A neuron with fewer activations than this on either side is marked: its distance is noise."""
+"""Fewer activations than this are too few: a distance of them is noise (see `few`)."""
 
 DEAD, NEW, GONE, SHARED = 0, 1, 2, 3
 """Activated on neither side, only after, only before, on both."""
+
+
+def few(count: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which neurons some stage activates, but fewer than `RARE` times; dead ones too.
+
+    A stage that never activates a neuron does not count: what goes from none to many activations
+    is new, and no noise.
+
+    Args:
+        count: `(stages, units)`, activations.
+
+    Returns:
+        `(units,)`.
+    """
+    never = np.iinfo(np.int64).max
+    least = np.where(count > 0, count, never).min(axis=0)
+    found: NDArray[np.bool_] = (least < RARE) | (least == never)
+    return found
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,6 +66,9 @@ class NeuronTable:
     top_word: tuple[tuple[str, ...], tuple[str, ...]]
     tag_union: NDArray[np.int64] | None = None
 
+    def __repr__(self) -> str:
+        return f"<NeuronTable {self.site!r}: {self.units:,} neurons>"
+
     @property
     def units(self) -> int:
         """How many neurons the site has."""
@@ -62,9 +83,8 @@ class NeuronTable:
 
     @property
     def rare(self) -> NDArray[np.bool_]:
-        """Whether a neuron has fewer than `RARE` activations on either side."""
-        few: NDArray[np.bool_] = self.count.min(axis=0) < RARE
-        return few
+        """Whether a neuron has fewer than `RARE` activations on a side that activates it; `few`."""
+        return few(self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +197,8 @@ class ActivationReport:
     samples: tuple[int, int]
     tokens: tuple[int, int]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        before, after = self.titles
+        sites = f"{len(self.sites):,} site{'' if len(self.sites) == 1 else 's'}"
+        return f"<ActivationReport {before!r} -> {after!r}: {sites}, {self.samples[1]:,} texts>"

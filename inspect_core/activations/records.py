@@ -21,8 +21,9 @@ from inspect_core.activations.neurons import (
     NeuronDetail,
     NeuronTable,
     Share,
+    few,
 )
-from inspect_core.activations.ranking import ranking, shift, top_and_least
+from inspect_core.activations.ranking import marked, ranking, shift
 from inspect_core.activations.several import SeveralReport, SeveralSite
 
 Value = str | int | float | None
@@ -49,7 +50,7 @@ def neuron_rows(
     Args:
         report: what was measured.
         by: one of `ranking.ORDERS`.
-        hide_rare: leave out neurons with few activations on either side.
+        hide_rare: leave out neurons with few activations, see `neurons.few`.
         top: at most so many of each site; None for all.
 
     Raises:
@@ -58,7 +59,7 @@ def neuron_rows(
     rows = []
     for site in report.sites:
         table = site.neurons
-        most, least = map(frozenset, top_and_least(table))
+        most, least = map(frozenset, marked(table))
         state, rare, moved = table.state, table.rare, shift(table)
         for unit in ranking(table, by, hide_rare)[:top].tolist():
             mark = "top" if unit in most else "least" if unit in least else None
@@ -66,7 +67,7 @@ def neuron_rows(
                 "site": table.site,
                 "unit": unit,
                 "state": STATES[int(state[unit])],
-                "rare": int(rare[unit]),
+                "rare": bool(rare[unit]),
                 "mark": mark,
                 "distance": _number(table.distance[unit]),
                 "tag_distance": _at(table.tag_distance, unit),
@@ -101,7 +102,7 @@ def _site_row(table: NeuronTable) -> Row:
         "site": table.site,
         "units": table.units,
         **{word: int((state == number).sum()) for number, word in STATES.items()},
-        "frequent": int((~table.rare).sum()),
+        "frequent": int((table.count.min(axis=0) >= RARE).sum()),
         "mean_distance": _number(moved.mean),
         "weighted_distance": _number(moved.weighted),
         "mean_tag_distance": _number(tags.mean),
@@ -184,13 +185,13 @@ def several_rows(
 
     Args:
         report: what was measured.
-        hide_rare: leave out neurons with few activations in any stage.
+        hide_rare: leave out neurons with few activations, see `neurons.few`.
         top: at most so many of each site; None for all.
     """
     rows = []
     for site in report.sites:
         for unit in _by_distance(site, len(report.titles), hide_rare)[:top].tolist():
-            row: Row = {"site": site.site, "unit": unit, "rare": int(_rare(site)[unit])}
+            row: Row = {"site": site.site, "unit": unit, "rare": bool(_rare(site)[unit])}
             for at, pair in enumerate(report.pairs):
                 row[_of_pair("distance", pair)] = _number(site.distance[at, unit])
             for stage in range(len(report.titles)):
@@ -223,9 +224,9 @@ def why_undefined(table: NeuronTable, unit: int) -> str:
     if not before and not after:
         return "never activated"
     if not before:
-        return "not activated before"
+        return "nothing before"
     if not after:
-        return "not activated after"
+        return "nothing after"
     shared = (table.state == SHARED) & (table.mass > 0).all(axis=0)
     if shared.any() and np.isnan(table.distance[shared]).all():
         return "no reference"
@@ -233,8 +234,7 @@ def why_undefined(table: NeuronTable, unit: int) -> str:
 
 
 def _rare(site: SeveralSite) -> NDArray[np.bool_]:
-    few: NDArray[np.bool_] = site.count.min(axis=0) < RARE
-    return few
+    return few(site.count)
 
 
 def _by_distance(site: SeveralSite, stages: int, hide_rare: bool) -> NDArray[np.int64]:

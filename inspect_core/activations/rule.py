@@ -1,6 +1,9 @@
 """What counts as an activation of a neuron."""
 
+import math
 from dataclasses import dataclass
+
+from inspect_core.errors import UsageError
 
 MAX, TOP, OVER = "max", "top", "over"
 """The strongest unit of each word (as published); the strongest k; all beyond a threshold."""
@@ -22,6 +25,9 @@ class Rule:
         k: units a word with `TOP`.
         threshold: with `OVER`, in the units of the values; those greater than it count.
         lower: whether words that differ in case alone are one feature, as published.
+
+    Raises:
+        UsageError: there is no such rule.
     """
 
     kind: str = MAX
@@ -29,6 +35,15 @@ class Rule:
     k: int = 10
     threshold: float = 0.0
     lower: bool = True
+
+    def __post_init__(self) -> None:
+        kinds, signs = (MAX, TOP, OVER), (POSITIVE, VALUE, MAGNITUDE)
+        if self.kind not in kinds or self.sign not in signs:
+            hint = f"the kinds are {', '.join(kinds)}, the signs {', '.join(signs)}"
+            raise UsageError(f"no rule '{self.kind!s:.20}' by '{self.sign!s:.20}'", hint=hint)
+        if self.k < 1 or not math.isfinite(self.threshold):
+            what = f"{self.k} units a word" if self.k < 1 else f"a threshold of {self.threshold}"
+            raise UsageError(f"{what}: nothing would count", hint="give a number that is one")
 
     @property
     def words(self) -> str:

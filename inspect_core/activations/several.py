@@ -16,7 +16,7 @@ from inspect_core.activations.distributions import (
 )
 from inspect_core.activations.hellinger import distances
 from inspect_core.activations.movement import Movement, movement
-from inspect_core.activations.sides import match_sites
+from inspect_core.activations.sides import match_sites, tokenizer_notes
 from inspect_core.activations.stage import Counts, Stage
 from inspect_core.errors import UsageError
 
@@ -149,6 +149,7 @@ def _top(stage: Distributions, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _notes(stages: Sequence[Stage], sites: list[tuple[str, ...]]) -> tuple[str, ...]:
     notes = [note for stage in stages for note in stage.notes]
+    notes += [note for stage in stages[:-1] for note in tokenizer_notes(stage, stages[-1])]
     notes += [note for found in sites for note in found]
     if len({stage.rule for stage in stages}) > 1:
         notes.append("the stages do not all count activations in the same way")

@@ -146,8 +146,19 @@ def _labels(before: Stage, after: Stage) -> tuple[LabelPair, ...]:
     return tuple(pairs)
 
 
+def tokenizer_notes(before: Stage, after: Stage) -> tuple[str, ...]:
+    """A note where two stages read other tokens of the same text; safe."""
+    known = {before.tokenizer, after.tokenizer} - {""}
+    if len(known) < 2:
+        return ()
+    return (
+        f"the tokenizers differ: {before.title} and {after.title} may read other words and tokens "
+        "in the same text; --tokenizer gives both the same one",
+    )
+
+
 def _feature_notes(before: Stage, after: Stage) -> tuple[str, ...]:
-    notes = []
+    notes = [*tokenizer_notes(before, after)]
     if (before.words.tags is None) != (after.words.tags is None):
         tagged = before if after.words.tags is None else after
         notes.append(f"tags are not compared: only {tagged.title} has them")

@@ -80,7 +80,8 @@ class Stage:
         sites: in the order of the model.
         samples: texts read.
         tokens: of all texts, without special ones.
-        notes: what is good to know: texts cut, tags that did not fit, modules left out; safe.
+        notes: what is good to know: texts cut, modules left out; safe.
+        tokenizer: fingerprint of what made tokens of the texts; `""` where it is not known.
     """
 
     title: str
@@ -91,3 +92,8 @@ class Stage:
     samples: int
     tokens: int
     notes: tuple[str, ...] = ()
+    tokenizer: str = ""
+
+    def __repr__(self) -> str:
+        sites = f"{len(self.sites):,} site{'' if len(self.sites) == 1 else 's'}"
+        return f"<Stage {self.title!r}: {self.samples:,} texts, {sites}>"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inspect_core.activations.rule import MAGNITUDE, MAX, POSITIVE, TOP, VALUE, Rule
+from inspect_core.activations.rule import MAGNITUDE, MAX, POSITIVE, TOP, Rule
 from inspect_core.capture.output import Output
 
 if TYPE_CHECKING:
@@ -122,8 +122,6 @@ def _several(values: "torch.Tensor", word: "torch.Tensor", rule: Rule) -> Activa
     if wrong:
         table = _without_odd(table)
     numbers, table = _by_word(table, word)
-    if rule.sign == VALUE and rule.kind == TOP:
-        table.masked_fill_(table == 0, -np.inf)  # zeros must not take the place of negative ones
     slot, unit, activation = _top(table, rule.k) if rule.kind == TOP else _over(table, rule)
     found = activation.cpu().double().numpy()
     keep = np.isfinite(found) & (found != 0)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inspect_core.capture.batch import Batch
 from inspect_core.capture.layouts import Extent
+from inspect_core.capture.limits import asked, config_of
 from inspect_core.capture.running import RunningModel
 from inspect_core.errors import Cancelled, LamellaError, UsageError
 from inspect_core.text import clean
@@ -42,12 +43,12 @@ class Caller:
     def __init__(self, model: RunningModel) -> None:
         self._model = model
         names = _parameters(model.module)
-        config: Any = getattr(model.module, "config", None)
+        config = config_of(model.module)
         self._names = names
         self._masks = "attention_mask" in names
         self.splits = not self._masks
         self.decodes = "decoder_input_ids" in names and bool(
-            getattr(config, "is_encoder_decoder", False)
+            asked(config, "is_encoder_decoder") is True
         )
         self._start = _start_token(config) if self.decodes else 0
         self.time_first = False
@@ -67,21 +68,33 @@ class Caller:
             UsageError: an id is not in the model's vocabulary.
             LamellaError: the pass fails.
         """
-        known = self._model.vocabulary
-        if known is not None and ids.size and int(ids.max()) >= known:
-            raise UsageError(
-                f"the tokenizer gives token {int(ids.max()):,}, and the model knows {known:,}",
-                where=self._model.title,
-                hint="it is the tokenizer of another model: give the right one with --tokenizer",
-            )
+        self._refuse_unknown(ids)
         try:
             self._call(ids, attended)
         except (LamellaError, Cancelled, Enough, SeenError):
             raise
-        except Exception as error:  # foreign code fails in any way
+        except (Exception, SystemExit) as error:  # foreign code fails in any way
             raise self._told(error, ids) from error
 
-    def _told(self, error: Exception, ids: NDArray[np.int64]) -> LamellaError:
+    def _refuse_unknown(self, ids: NDArray[np.int64]) -> None:
+        least, most = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+        known = self._model.vocabulary
+        says = f", and the model knows {known:,}" if known is not None else ""
+        if least < 0 or (known is not None and most >= known):
+            raise UsageError(
+                f"the tokenizer gives token {least if least < 0 else most:,}{says}",
+                where=self._model.title,
+                hint="it is the tokenizer of another model: give the right one with --tokenizer",
+            )
+        start = self._start
+        if self.decodes and (start < 0 or (known is not None and start >= known)):
+            raise UsageError(
+                f"its config starts the decoder with token {start}{says}",
+                where=self._model.title,
+                hint="mend decoder_start_token_id in its config",
+            )
+
+    def _told(self, error: BaseException, ids: NDArray[np.int64]) -> LamellaError:
         words = " ".join(str(error).split())
         full = (torch.cuda.OutOfMemoryError, MemoryError)
         if isinstance(error, full) or "can't allocate memory" in words:
@@ -133,8 +146,8 @@ def _parameters(module: torch.nn.Module) -> frozenset[str]:
 
 def _start_token(config: Any) -> int:
     for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
-        token = getattr(config, name, None)
-        if isinstance(token, int):
+        token = asked(config, name)
+        if type(token) is int:
             return token
     return 0
 

@@ -36,8 +36,7 @@ class Tokenizer(Protocol):
     """Turns texts into ids.
 
     Attributes:
-        fingerprint: hex digest of what decides on the ids; another one each time where that
-            cannot be known.
+        fingerprint: hex digest of what decides on the ids; `""` where that cannot be known.
         notes: what is good to know, for people; safe.
     """
 

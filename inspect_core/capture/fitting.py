@@ -1,6 +1,7 @@
 """Whether a model has got all its weights, and from the files it was said to be in."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -11,8 +12,14 @@ from inspect_core.structure.meta import Built
 from inspect_core.text import clean
 
 _POOLER = "pooler"
-_MADE_ANEW = ("position_ids", "token_type_ids", "inv_freq", "masked_bias")
+_MADE_ANEW = (
+    "position_ids", "token_type_ids", "inv_freq", "masked_bias", "final_logits_bias",
+    "num_batches_tracked",
+)  # fmt: skip
 """Ends of names of buffers that a class makes as the file would have them."""
+_COMPUTED = "Sinusoidal"
+"""In the names of classes whose table of positions is a formula."""
+_TELLS = "_adjust_missing_and_unexpected_keys"
 
 _SHOWN = 60
 _LONG = 300
@@ -25,14 +32,15 @@ class Found(NamedTuple):
     left: Sequence[str]
 
     @classmethod
-    def of(cls, info: Mapping[str, Any], title: str) -> "Found":
-        """What the library says of its loading.
+    def of(cls, info: Mapping[str, Any], title: str, missing: Collection[str] = ()) -> "Found":
+        """What the library says of its loading, and what it misses besides.
 
         Raises:
             CheckpointError: values do not fit the config's model.
         """
         _refuse_misfits(info, title)
-        return cls(sorted(info.get("missing_keys", ())), sorted(info.get("unexpected_keys", ())))
+        all_of_it = {*info.get("missing_keys", ()), *missing}
+        return cls(sorted(all_of_it), sorted(info.get("unexpected_keys", ())))
 
 
 def _refuse_misfits(info: Mapping[str, Any], title: str) -> None:
@@ -52,10 +60,40 @@ def _shape(sizes: object) -> str:
     return " x ".join(map(str, sizes)) if isinstance(sizes, Sequence) else str(sizes)
 
 
-def untrained_modules(
+@contextmanager
+def nothing_ignored(kind: Any) -> Iterator[set[str]]:
+    """Notes what a class misses while it is loaded: it does not tell of all of it.
+
+    Classes have lists of weights that they expect to miss, and trained ones are on them.
+
+    Args:
+        kind: a class of transformers; as it was afterwards.
+    """
+    missing: set[str] = set()
+    told = getattr(kind, _TELLS, None)
+    if told is None:  # a version of the library that has other names
+        yield missing
+        return
+
+    def telling(self: Any, info: Any, *more: Any) -> Any:
+        missing.update(map(str, getattr(info, "missing_keys", ())))
+        return told(self, info, *more)
+
+    before = vars(kind).get(_TELLS)
+    setattr(kind, _TELLS, telling)
+    try:
+        yield missing
+    finally:
+        if before is None:
+            delattr(kind, _TELLS)
+        else:
+            setattr(kind, _TELLS, before)
+
+
+def random_weights(
     module: torch.nn.Module, built: Built, found: Found, title: str
 ) -> tuple[str, ...]:
-    """Modules whose weights the file lacks, where the rest can be measured without them.
+    """Weights that the file lacks, where the rest can be measured without them.
 
     Args:
         module: the model.
@@ -66,7 +104,7 @@ def untrained_modules(
     Raises:
         UsageError: it cannot.
     """
-    missing = [name for name in found.missing if not name.endswith(_MADE_ANEW)]
+    missing = [name for name in found.missing if not _is_made(name, module)]
     needed = [name for name in missing if not _is_head(name, module, built)]
     if needed:
         raise UsageError(
@@ -75,7 +113,18 @@ def untrained_modules(
             where=title,
             hint="is config.json of this model, and are all its files there?",
         )
-    return tuple(dict.fromkeys(name.rpartition(".")[0] for name in missing))
+    return tuple(missing)
+
+
+def _is_made(name: str, module: torch.nn.Module) -> bool:
+    """Whether a class makes a tensor as the file would have it."""
+    if name.endswith(_MADE_ANEW):
+        return True
+    try:
+        owner = module.get_submodule(name.rpartition(".")[0])
+    except AttributeError:
+        return False
+    return _COMPUTED in type(owner).__name__
 
 
 def _is_head(name: str, module: torch.nn.Module, built: Built) -> bool:
@@ -97,7 +146,7 @@ def notes_about(
     Args:
         kind: its class.
         found: what became of the names.
-        untrained: see `untrained_modules`.
+        untrained: modules of `random_weights`.
         dtype: what it runs in.
     """
     notes = []

@@ -1,10 +1,13 @@
 """Hooks that hand on what modules give, and are always taken off again."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
+
+from inspect_core.errors import UsageError
 
 See = Callable[[str, object], None]
 """Takes a module's path and what it gave, or what it was given: `(args, kwargs)`."""
@@ -23,6 +26,12 @@ def hooked(
     """
     with ExitStack() as stack:
         for path, module in modules.items():
+            if isinstance(module, torch.jit.ScriptModule):
+                raise UsageError(
+                    "a module of torch.jit cannot be looked into",
+                    where=path or "the model",
+                    hint="give the model that it was made from",
+                )
             if inputs:
                 handle = module.register_forward_pre_hook(_before(path, see), with_kwargs=True)
             else:
@@ -46,6 +55,15 @@ def _behind(path: str, see: See) -> Callable[..., None]:
 
 
 @contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Compiled modules run as they are written: hooks would be compiled too, for each batch."""
+    # What was compiled has loaded this; it takes seconds, and is not loaded for nothing.
+    known = "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance")
+    with torch.compiler.set_stance("force_eager") if known else nullcontext():
+        yield
+
+
+@contextmanager
 def evaluated(module: torch.nn.Module, live: bool) -> Iterator[None]:
     """A model in eval mode, without gradients, its modules called one by one.
 
@@ -61,7 +79,7 @@ def evaluated(module: torch.nn.Module, live: bool) -> Iterator[None]:
     try:
         for one in was_training:
             one.training = False
-        with torch.no_grad() if live else torch.inference_mode():
+        with _uncompiled(), torch.no_grad() if live else torch.inference_mode():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

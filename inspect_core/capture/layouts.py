@@ -15,6 +15,13 @@ ROWS, TIME, FLAT, ONE, PACKED = "rows", "time", "flat", "one", "packed"
 """`(rows, positions, units)`; `(positions, rows, units)`; `(rows * positions, units)`;
 `(1, positions, units)` or `(positions, units)`, the same for all rows; an RNN's packed texts."""
 
+FLAT_TURNED = "flat, turned"
+"""`(positions * rows, units)` in a model that takes rows first, or the other way around; it is
+never found from a shape."""
+
+WHOLE = "whole"
+"""`(rows, units)`: one result a text, which counts as one position; only where that is wanted."""
+
 _DEEPEST = 2
 """Tuples inside tuples that are looked into."""
 
@@ -45,7 +52,7 @@ class Layout:
 
     Attributes:
         steps: the way into tuples and mappings.
-        form: `ROWS`, `TIME`, `FLAT`, `ONE` or `PACKED`.
+        form: `ROWS`, `TIME`, `FLAT`, `FLAT_TURNED`, `ONE`, `PACKED` or `WHOLE`.
         decoder: whether the positions are the decoder's.
     """
 
@@ -66,12 +73,15 @@ class Layout:
             return _unpacked(found, extent.rows, positions)
         if not isinstance(found, torch.Tensor):
             return None
-        if self.form == FLAT:
+        if self.form in (FLAT, FLAT_TURNED):
             if found.ndim != 2 or len(found) != extent.rows * positions:
                 return None
-            if extent.time_first:
+            if extent.time_first == (self.form == FLAT):
                 return found.reshape(positions, extent.rows, -1).transpose(0, 1)
             return found.reshape(extent.rows, positions, -1)
+        if self.form == WHOLE:
+            fits = found.ndim == 2 and len(found) == extent.rows
+            return found.unsqueeze(1) if fits else None
         if self.form == ONE and found.ndim == 2:
             found = found.unsqueeze(0)
         if found.ndim < 3:
@@ -85,15 +95,17 @@ class Layout:
         return found.expand(extent.rows, -1, -1)
 
 
-def find_layout(value: object, extent: Extent) -> Layout | str:
+def find_layout(value: object, extent: Extent, whole_texts: bool = False) -> Layout | str:
     """Where the values of each token are in what a module gave, or why there are none.
 
     Args:
         value: the output, or the inputs.
         extent: of the pass.
+        whole_texts: whether one result a text will do where there is none a token.
     """
     candidates = list(_tensors(value, (), 0))
-    for forms in ((ROWS, TIME, FLAT, PACKED), (ONE,)):
+    wanted = ((ROWS, TIME, FLAT, PACKED), (ONE,), *(((WHOLE,),) if whole_texts else ()))
+    for forms in wanted:
         for steps, one in candidates:
             for form in forms:
                 decoder = _fit(one, form, extent)
@@ -134,6 +146,8 @@ def _fit(value: Any, form: str, extent: Extent) -> bool | None:
 def _is(shape: tuple[int, ...], form: str, rows: int, positions: int, extent: Extent) -> bool:
     if form == FLAT:
         return len(shape) == 2 and shape[0] == rows * positions
+    if form == WHOLE:
+        return len(shape) == 2 and shape[0] == rows
     if form == ONE and len(shape) == 2:
         return shape[0] == positions
     lead = {ROWS: (rows, positions), TIME: (positions, rows), ONE: (1, positions)}[form]

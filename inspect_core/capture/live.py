@@ -4,11 +4,15 @@ from typing import Any
 
 import torch
 
-from inspect_core.capture.limits import most_tokens
+from inspect_core.capture.limits import asked, most_tokens
 from inspect_core.capture.running import RunningModel
 from inspect_core.errors import UsageError
 from inspect_core.structure.from_modules import walk_modules
 from inspect_core.text import clean
+
+GIVE_TOKENIZER = (
+    "give one: inspect(model, tokenizer=...), or activation_report(model, ..., tokenizer=...)"
+)
 
 
 def live_model(module: torch.nn.Module, tokenizer: Any, title: str) -> RunningModel:
@@ -31,11 +35,12 @@ def live_model(module: torch.nn.Module, tokenizer: Any, title: str) -> RunningMo
         raise UsageError(
             "no tokenizer for the live model",
             where=title,
-            hint="give one: inspect(model, tokenizer=...)",
+            hint=GIVE_TOKENIZER,
         )
-    reads = getattr(module, "main_input_name", READS_TOKENS)
-    if reads != READS_TOKENS:
-        raise UsageError(f"the model reads {clean(str(reads), 60)}, not text", where=title)
+    reads = asked(module, "main_input_name")
+    if isinstance(reads, str) and reads != READS_TOKENS:
+        raise UsageError(f"the model reads {clean(reads, 60)}, not text", where=title)
+    _refuse_without_values(module, title)
     return RunningModel(
         module=module,
         device=_device(module),
@@ -46,6 +51,15 @@ def live_model(module: torch.nn.Module, tokenizer: Any, title: str) -> RunningMo
         vocabulary=vocabulary_of(module),
         live=True,
     )
+
+
+def _refuse_without_values(module: torch.nn.Module, title: str) -> None:
+    if any(one.is_meta for one in (*module.parameters(), *module.buffers())):
+        raise UsageError(
+            "some of its weights are on the meta device, without values",
+            where=title,
+            hint="load them first",
+        )
 
 
 def _device(module: torch.nn.Module) -> torch.device:

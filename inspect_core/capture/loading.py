@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from inspect_core.capture.fitting import Found, notes_about, untrained_modules
+from inspect_core.capture.fitting import Found, notes_about, nothing_ignored, random_weights
 from inspect_core.capture.limits import most_tokens
 from inspect_core.capture.live import live_model
 from inspect_core.capture.memory import fits, free_on, refuse_too_large
@@ -90,7 +90,8 @@ def load_model(
     weights = Weights(checkpoint, named, control)
     module, found = _made(config, weights, dtype, checkpoint.title)
     control.check()
-    untrained = untrained_modules(module, asked, found, checkpoint.title)
+    random = random_weights(module, asked, found, checkpoint.title)
+    untrained = tuple(dict.fromkeys(name.rpartition(".")[0] for name in random))
     paths = tree_paths(list(tensors), asked, rule, rename)
     return RunningModel(
         module=module.to(where),
@@ -102,6 +103,7 @@ def load_model(
         most_tokens=most_tokens(module),
         vocabulary=vocabulary_of(module),
         untrained=untrained,
+        random_weights=random,
     )
 
 
@@ -110,7 +112,7 @@ def vocabulary_of(module: torch.nn.Module) -> int | None:
     ask: Any = getattr(module, "get_input_embeddings", None)
     try:
         rows = ask().weight.shape[0]
-    except Exception:  # foreign code, or a model without one
+    except (Exception, SystemExit):  # foreign code, or a model without one
         return None
     return rows if isinstance(rows, int) else None
 
@@ -211,21 +213,22 @@ def _made(
             made: Any = CONFIG_MAPPING[model_type](**plain)
             _plain_passes(made)
             kind: Any = model_class(model_type, config.get("architectures"))
-            module, info = kind.from_pretrained(
-                None,
-                config=made,
-                state_dict=weights.state_dict,
-                dtype=dtype,
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,
-            )
+            with nothing_ignored(kind) as missing:
+                module, info = kind.from_pretrained(
+                    None,
+                    config=made,
+                    state_dict=weights.state_dict,
+                    dtype=dtype,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,
+                )
     except Exception as error:
         if weights.error is not None:
             raise weights.error from None
         raise CheckpointError(f"does not load: {told(error)}", where=title) from None
     if weights.error is not None:
         raise weights.error
-    return module.eval(), Found.of(info, title)
+    return module.eval(), Found.of(info, title, missing)
 
 
 def told(error: BaseException) -> str:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+WHOLE_MODEL = "(model)"
+"""What the module is called that has all others and no name of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -26,7 +29,8 @@ class Site:
     @property
     def name(self) -> str:
         """What it is called on screen and in results; the path is foreign."""
-        place = f"{self.path}#{self.call + 1}" if self.calls > 1 else self.path
+        path = self.path or WHOLE_MODEL
+        place = f"{path}#{self.call + 1}" if self.calls > 1 else path
         return f"{place} (input)" if self.side == "input" else place
 
 

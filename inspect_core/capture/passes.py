@@ -10,8 +10,8 @@ from inspect_core.capture.batch import Batch
 from inspect_core.capture.batches import BatchSize, make_batches
 from inspect_core.capture.calling import Caller, Enough, SeenError, parts_of
 from inspect_core.capture.hooks import evaluated, hooked
-from inspect_core.capture.layouts import Extent
-from inspect_core.capture.output import Output, Site
+from inspect_core.capture.layouts import WHOLE, Extent
+from inspect_core.capture.output import WHOLE_MODEL, Output, Site
 from inspect_core.capture.probing import Call, Probe, probe
 from inspect_core.capture.running import RunningModel
 from inspect_core.capture.sites import refuse_untrained
@@ -21,7 +21,7 @@ from inspect_core.errors import UsageError
 from inspect_core.text import clean
 
 if TYPE_CHECKING:
-    from inspect_core.capture.texts import Texts
+    from inspect_core.capture.texts.some_texts import SomeTexts
 
 Visit = Callable[[Batch, Output], None]
 """Takes what a site gave for a batch, at once; must not change it."""
@@ -42,7 +42,7 @@ class PassReport:
         tokens: of all texts, without special ones.
         words: of all texts.
         sites: what the visitor was given values of, in the order of the model.
-        notes: what is good to know, safe to show.
+        notes: what is good to know, safe to show; what the texts say of themselves is not in it.
         skipped: path and reason of each module that gave nothing for the tokens; the paths are
             foreign, the reasons safe.
     """
@@ -57,7 +57,7 @@ class PassReport:
 
 def run_passes(
     model: RunningModel,
-    texts: "Texts",
+    texts: "SomeTexts",
     paths: Sequence[str],
     visit: Visit,
     control: Control,
@@ -65,6 +65,7 @@ def run_passes(
     inputs: bool = False,
     tagger: Callable[[list[str]], list[str]] | None = None,
     size: BatchSize | None = None,
+    whole_texts: bool = False,
 ) -> PassReport:
     """Run a model over texts and hand what modules give to a visitor, at once.
 
@@ -80,6 +81,8 @@ def run_passes(
         inputs: what the modules read, not what they give.
         tagger: gives tags to words, where the texts have none.
         size: how large batches may be; `most` is at most what the model takes.
+        whole_texts: whether a module that gives one result a text, and none a token, is taken
+            too; its output has one position, which is attended and of no word.
 
     Raises:
         UsageError: nothing that is asked for gives values of tokens, or is not there.
@@ -91,14 +94,14 @@ def run_passes(
     most = model.most_tokens if size is None else min(model.most_tokens, size.most)
     size = replace(size or usual, most=most)
     batches = make_batches(texts, model.tokenizer, size, tagger, control)
-    run = _Run(model, modules, visit, control, inputs)
+    run = _Run(model, modules, visit, control, inputs, whole_texts)
     with evaluated(model.module, model.live):
         for batch in batches:
             control.check()
             run.batch(batch)
             control.report(Progress(batches.given, texts.count, "texts"))
     found = run.found
-    notes = (*model.notes, *texts.notes(), *batches.notes())
+    notes = (*model.notes, *batches.notes())
     if found is None:
         return PassReport(batches.given, batches.tokens, 0, (), notes)
     return PassReport(
@@ -106,7 +109,7 @@ def run_passes(
         tokens=batches.tokens,
         words=run.words,
         sites=run.sites_in_order(),
-        notes=(*notes, *doubles, *_left_out(found.skipped)),
+        notes=(*notes, *doubles, *found.notes, *_left_out(found.skipped)),
         skipped=tuple(found.skipped.items()),
     )
 
@@ -131,13 +134,24 @@ def _modules(
             continue
         first[id(module)] = path
         found[path] = module
+    more = len(notes) - _TOLD
+    if more > 0:
+        notes[_TOLD:] = [f"and so for {more:,} more modules"]
     return found, tuple(notes)
 
 
 def _left_out(skipped: Mapping[str, str]) -> list[str]:
-    told = [f"{clean(path)} is left out: {why}" for path, why in skipped.items()]
-    more = len(told) - _TOLD
-    return [*told[:_TOLD], f"{more:,} more modules are left out"] if more > 0 else told
+    """One note for each reason: many modules are left out for the same one."""
+    by_reason: dict[str, list[str]] = {}
+    for path, why in skipped.items():
+        by_reason.setdefault(why, []).append(path or WHOLE_MODEL)
+    told = []
+    for why, paths in by_reason.items():
+        named = ", ".join([clean(path, 60) for path in paths[:_TOLD]])
+        more = f" and {len(paths) - _TOLD:,} more" if len(paths) > _TOLD else ""
+        told.append(f"{named}{more} {'is' if len(paths) == 1 else 'are'} left out: {why}")
+    rest = sum(len(paths) for paths in [*by_reason.values()][_TOLD:])
+    return [*told[:_TOLD], *([f"{rest:,} more modules are left out"] if rest else [])]
 
 
 class _Run:
@@ -150,9 +164,10 @@ class _Run:
         visit: Visit,
         control: Control,
         inputs: bool,
+        whole_texts: bool,
     ) -> None:
         self._model, self._modules, self._visit = model, modules, visit
-        self._control, self._inputs = control, inputs
+        self._control, self._inputs, self._whole_texts = control, inputs, whole_texts
         self._caller = Caller(model)
         self._threads = threads_for(model.device, model.live)
         self._sites: dict[Call, Site] = {}
@@ -175,7 +190,8 @@ class _Run:
         return tuple(sorted(self._sites.values(), key=lambda site: (place[site.path], site.call)))
 
     def _probed(self, batch: Batch) -> Probe:
-        found = probe(self._model, self._caller, self._modules, batch, self._inputs)
+        asked = (self._modules, batch, self._inputs, self._whole_texts)
+        found = probe(self._model, self._caller, *asked)
         side = "input" if self._inputs else "output"
         for path, at in found.layouts:
             self._sites[path, at] = Site(path, at, found.calls[path], side)
@@ -230,7 +246,9 @@ class _Pass:
         if values is None:
             raise self._otherwise(path, "what it gives has another shape")
         word, attended = self._word, self._attended
-        if layout.decoder:
+        if layout.form == WHOLE:
+            word, attended = word.new_full((len(word), 1), -1), attended.new_ones(len(word), 1)
+        elif layout.decoder:
             word = torch.nn.functional.pad(word, (1, 0), value=-1)
             attended = torch.nn.functional.pad(attended, (1, 0), value=True)
         try:

@@ -29,6 +29,7 @@ class RunningModel:
         vocabulary: rows of its input embedding; None where they are not known.
         untrained: paths in the module whose weights no file has: heads and poolers. They are
             random, and what they give is refused.
+        random_weights: names in the module of these weights.
         live: whether it is somebody's model of this process.
     """
 
@@ -41,6 +42,7 @@ class RunningModel:
     most_tokens: int = 512
     vocabulary: int | None = None
     untrained: tuple[str, ...] = ()
+    random_weights: tuple[str, ...] = ()
     live: bool = False
     _modules: "dict[str, torch.nn.Module]" = field(default_factory=dict, repr=False)
 

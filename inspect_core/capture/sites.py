@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from inspect_core.capture.output import WHOLE_MODEL
 from inspect_core.capture.running import RunningModel
+from inspect_core.capture.untrained import would_be_random
 from inspect_core.errors import UsageError
 from inspect_core.plan.addressing import Budget, Matcher
+from inspect_core.plan.plan import Pattern
 from inspect_core.plan.written.spelling import pattern_of
 from inspect_core.structure.fold import is_index
-from inspect_core.text import clean
 
 LEAST_SHARE = 0.1
 """Blocks with a smaller share of the parameters of the largest ones are not a model's layers."""
 
+_EVERYTHING = "*"
 _POOLER = "pooler"
 _OFTEN = 2
 """So many children of one class are blocks, whatever holds them."""
@@ -50,29 +53,61 @@ def chosen_paths(model: RunningModel, patterns: Sequence[str]) -> tuple[str, ...
 
     Args:
         model: the model.
-        patterns: as typed: the end of a dotted name, `* ? [ ]` and `{n}` as the shell has them,
-            `re:...` or `=NAME`; see `inspect_core.plan`. A module fits by its own path.
+        patterns: as typed: the end of a dotted name, or the whole of it, in words or with
+            `* ? [ ]` and `{n}` as the shell has them; `re:...` for the whole name, or `=NAME`;
+            see `inspect_core.plan`. `*` alone is every module but those with random weights,
+            `(model)` the model itself. A module fits by its own path.
 
     Raises:
         UsageError: a pattern fits no module.
     """
-    paths = list(model.paths)
-    matcher = Matcher([pattern_of(text) for text in patterns], Budget())
+    meant = [(at, pattern) for at, text in enumerate(patterns) for pattern in _meant(text, model)]
+    matcher = Matcher([pattern for _, pattern in meant], Budget())
+    every = _EVERYTHING in patterns
     found: list[str] = []
     fits: set[int] = set()
-    for path in paths:
+    for path, own in model.paths.items():
         which = matcher.which(path)
-        if which:
+        if which or (every and path and not _is_random(model, path, own)):
             found.append(path)
-            fits.update(which)
+            fits.update(meant[one][0] for one in which)
     for at, text in enumerate(patterns):
-        if at not in fits:
-            raise UsageError(
-                "fits no module of this model",
-                where=text,
-                hint=f"lamella tree shows their names, such as {_examples(model)}",
-            )
+        if at not in fits and text != _EVERYTHING:
+            raise UsageError("fits no module of this model", where=text, hint=_hint(model, text))
     return tuple(found)
+
+
+def _meant(text: str, model: RunningModel) -> list[Pattern]:
+    """The patterns that somebody typed as one; none for what is not looked up by name."""
+    if not text:
+        hint = f"give the end of a name, such as {_examples(model)}, or * for every module"
+        raise UsageError("an empty pattern fits no module", hint=hint)
+    if text == _EVERYTHING:
+        return []
+    if text == WHOLE_MODEL:
+        return [Pattern("", "exact")]
+    pattern = pattern_of(text)
+    if pattern.how != "glob":
+        return [pattern]
+    return [pattern, Pattern(f"*.{text}", "glob")]  # the end of a name, as without stars
+
+
+def _is_random(model: RunningModel, path: str, own: str) -> bool:
+    try:
+        refuse_untrained(model, path, own)
+    except UsageError:
+        return True
+    return False
+
+
+def _hint(model: RunningModel, text: str) -> str:
+    name, sign, call = text.rpartition("#")
+    if sign and call.isdigit():
+        return f"{sign}{call} is one call of a module: give {name}, and every call is recorded"
+    return (
+        "a pattern is a whole name or the end of one; lamella tree shows them, such as "
+        f"{_examples(model)}"
+    )
 
 
 def refuse_untrained(model: RunningModel, path: str, own: str) -> None:
@@ -92,11 +127,7 @@ def refuse_untrained(model: RunningModel, path: str, own: str) -> None:
         holds = not own or random.startswith(f"{own}.")
         beside = _POOLER in random.split(".") and _POOLER not in own.split(".")
         if inside or (holds and not beside):
-            raise UsageError(
-                f"the files have no weights of {clean(random)}: what it gives would be random",
-                where=path or model.title,
-                hint="choose a module below the head",
-            )
+            raise would_be_random(model, path, random)
 
 
 def _examples(model: RunningModel) -> str:

@@ -5,6 +5,7 @@ The file is a stranger's: it is data, no code of its folder is run and nothing i
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inspect_core.capture.encoded import Encoded, Tokenizer, shortened
+from inspect_core.capture.tokenizer_limits import refuse_explosive, within
 from inspect_core.checkpoint.byte_source import read_whole, unreadable
 from inspect_core.errors import CheckpointError, UsageError
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 MOST_FILE = 256 << 20
 """Bytes of a tokenizer.json; the largest published ones have about 35 MB."""
+
+MOST_SECONDS = 60.0
+"""For some texts; expressions in the file can take for ever."""
+CHARACTERS_A_SECOND = 200_000
+"""By which it is more for longer texts; usual tokenizers read millions a second."""
 
 _NAME = "tokenizer.json"
 _UNKNOWN = frozenset({"[UNK]", "<unk>", "<UNK>", "UNK"})
@@ -90,7 +97,7 @@ class FileTokenizer:
 
     Args:
         library: the tokenizer; its settings for padding and length are changed.
-        fingerprint: of its file.
+        fingerprint: of all that its file says but of length and padding.
         where: where it comes from, for messages; foreign.
     """
 
@@ -134,15 +141,24 @@ class FileTokenizer:
 
         with _told(where, "not a tokenizer that the tokenizers library reads"):
             library = Library.from_buffer(content)
-            return cls(library, blake2b(content, digest_size=20).hexdigest(), where)
+            screen = partial(refuse_explosive, library, where)
+            within(MOST_SECONDS, screen, "to try it", where)
+            # How long texts may be is said for each run, and is no other tokenizer.
+            library.no_truncation()
+            library.no_padding()
+            same = library.to_str().encode()
+            return cls(library, blake2b(same, digest_size=20).hexdigest(), where)
 
     def encode(self, texts: Sequence[str], most: int) -> list[Encoded]:
         """See `Tokenizer.encode`."""
         if most != self._most:
             self._limit(most)
         short = [shortened(text, most) for text in texts]
+        given = [text for text, _ in short]
+        seconds = MOST_SECONDS + sum(map(len, given)) / CHARACTERS_A_SECOND
+        what = f"for {len(given):,} text{'s' * (len(given) != 1)}"
         with _told(self._where, "the tokenizer fails on these texts"):
-            found = self._library.encode_batch([text for text, _ in short])
+            found = within(seconds, lambda: self._library.encode_batch(given), what, self._where)
         return [self._encoded(one, cut) for one, (_, cut) in zip(found, short, strict=True)]
 
     def _limit(self, most: int) -> None:

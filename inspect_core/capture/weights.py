@@ -6,17 +6,20 @@ from dataclasses import dataclass
 
 import torch
 
-from inspect_core.adapters.flags import UNCOMPUTED
+from inspect_core.adapters.flags import NOT_TOLD, UNCOMPUTED
 from inspect_core.checkpoint.checkpoint import Checkpoint
 from inspect_core.checkpoint.contents import GGUF
 from inspect_core.checkpoint.tensor_info import DTYPES, TensorInfo
 from inspect_core.control import Control, Progress
 from inspect_core.errors import CheckpointError, UsageError
 from inspect_core.structure.loaded import PACKED
+from inspect_core.text import clean
 
 CHUNK_BYTES = 16 << 20
 """Read between two looks at whether the work is still wanted."""
 
+_OTHER_SIZES = ("the base's is ", "that of the base's")
+"""In what is said of a weight whose size is another than its change."""
 _SCALES = (".weight_scale", ".weight_scale_inv", ".g_idx")
 _TORCH = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
@@ -74,7 +77,15 @@ def _refuse_adapters(checkpoint: Checkpoint) -> None:
             where=checkpoint.title,
             hint="give its base as the model, and the adapter with --adapter",
         )
-    for weight, why in overlay.unknown.items():
+    unknown = {w: why.removeprefix(f"{NOT_TOLD}: ") for w, why in overlay.unknown.items()}
+    for weight, why in unknown.items():
+        if any(words in why for words in _OTHER_SIZES):
+            raise UsageError(
+                f"this adapter belongs to another base: at {clean(weight)} {why}",
+                where=checkpoint.title,
+                hint="give the base that its adapter_config.json names",
+            )
+    for weight, why in unknown.items():
         raise UsageError(
             f"what the adapter changes is not known, so the model cannot run: {why}",
             where=weight,

@@ -168,6 +168,7 @@ class LayerDetail:
         cluster: int64 `(points,)`, the cluster of each point; -1 in the halo.
         labels: for each column the label of each point; foreign.
         samples: int64 `(points,)`, number of each point's text.
+        notes: safe to show.
     """
 
     space: str
@@ -178,3 +179,4 @@ class LayerDetail:
     cluster: NDArray[np.int64]
     labels: tuple[tuple[str, ...], ...]
     samples: NDArray[np.int64]
+    notes: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """The numbers of every layer of a space."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,10 @@ class Layer:
 
 
 def measure_space(
-    space: Representations, measured: Measured, control: Control | None = None
+    space: Representations,
+    measured: Measured,
+    control: Control | None = None,
+    put: Callable[[Layer], Layer] | None = None,
 ) -> tuple[Space, tuple[Layer, ...]]:
     """The numbers of all layers, one after the other.
 
@@ -53,6 +56,7 @@ def measure_space(
         space: one vector a text and layer.
         measured: how.
         control: polled between blocks; takes progress in layers.
+        put: gives what is kept of a layer, once it is worked out; None keeps it as it is.
 
     Raises:
         Cancelled: by `control`.
@@ -61,7 +65,8 @@ def measure_space(
     layers = []
     for at, name in enumerate(space.names):
         control.report(Progress(at, len(space.names), "layers"))
-        layers.append(measure_layer(name, space.values[at], space.labels, measured, control))
+        layer = measure_layer(name, space.values[at], space.labels, measured, control)
+        layers.append(layer if put is None else put(layer))
     control.report(Progress(len(layers), len(layers), "layers"))
     numbers = tuple(layer.numbers for layer in layers)
     return Space(space.title, numbers, space.notes + _notes(numbers, measured)), tuple(layers)

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 from inspect_core.control import Control
 from inspect_core.errors import UsageError
 
-BLOCK = 2048
-"""Points of a block: the products of two blocks are held at once, 32 MB."""
+BLOCK = 1024
+"""Points of a block: the products of two blocks are held at once, 8 MB."""
+
+CENTRED = 0.9
+"""Points whose mean has a squared norm of at most this share of their own are taken as they are: to
+move them there would spare their distances less than one digit, and takes another copy of them."""
 
 CANCELLED = 1e-6
 """Where a squared distance is this small against the squared norms, it is worked out anew from the
@@ -59,26 +63,44 @@ def nearest(points: NDArray[np.float64], k: int, control: Control | None = None)
     count = len(points)
     if not 0 < k < count:
         raise UsageError(f"{k} neighbours of each of {count} points cannot be had")
-    centred = points - points.mean(axis=0)
-    squares = np.einsum("ij,ij->i", centred, centred)
+    centred, squares = _centred(points)
     squared = np.full((count, k), np.inf)
     index = np.zeros((count, k), np.int32)
     blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
+    # Memory that is new each time would cost more than the search.
+    room = [np.empty(min(BLOCK, count) ** 2) for _ in blocks[:2]]
     for at, rows in enumerate(blocks):
         for columns in blocks[at:]:
             if control is not None:
                 control.check()
-            products = centred[rows] @ centred[columns].T
+            products = _shaped(room[0], rows, columns)
+            np.matmul(centred[rows], centred[columns].T, out=products)
             offset = columns.start - rows.start
             select_nearest(products, squares[columns], offset, squared[rows], index[rows])
             if offset:
-                products = np.ascontiguousarray(products.T)
-                select_nearest(products, squares[rows], -offset, squared[columns], index[columns])
+                turned = _shaped(room[1], columns, rows)
+                np.copyto(turned, products.T)
+                select_nearest(turned, squares[rows], -offset, squared[columns], index[columns])
         # Every column has come by for these rows.
         index[rows] += rows.start
         squared[rows] += squares[rows, None]
         _refine(squared[rows], index[rows], centred[rows], squares[rows], centred, squares)
     return Neighbours(np.sqrt(squared), index)
+
+
+def _centred(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points around their mean, and their squared norms; the points themselves if they are so."""
+    squares = np.einsum("ij,ij->i", points, points)
+    mean = points.mean(axis=0)
+    if np.vdot(mean, mean) <= CENTRED * squares.mean():
+        return points, squares
+    centred = points - mean
+    return centred, np.einsum("ij,ij->i", centred, centred)
+
+
+def _shaped(room: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.float64]:
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    return room[: shape[0] * shape[1]].reshape(shape)
 
 
 def _refine(

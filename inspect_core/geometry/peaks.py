@@ -99,9 +99,9 @@ def _assigned(
         if cluster[point] >= 0:
             continue
         found = cluster[index[point]]
-        at = np.flatnonzero(found >= 0)
-        if len(at):
-            cluster[point] = found[at[0]]
+        nearest = found[(found >= 0).argmax()]
+        if nearest >= 0:
+            cluster[point] = nearest
         elif point in dropped_for:
             cluster[point] = cluster[dropped_for[point]]
     # What no chain of neighbours leads to a peak: a part of its own would be a guess.

@@ -10,11 +10,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from inspect_core.results.records import DiffReport, DiffSummary, TensorReport
 from inspect_core.results.tables import MEASURED, Sheet, SheetColumn, Value
 from inspect_core.text import clean
+
+if TYPE_CHECKING:
+    from inspect_core.activations.neurons import ActivationReport
 
 Format = Literal["json", "csv", "tsv", "md"]
 
@@ -27,18 +30,24 @@ _BEFORE = ' ;,"'
 _MARKDOWN = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|~&#"})
 
 
-def to_json(report: DiffReport, more: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """A report as one JSON object in ASCII, one line a tensor.
+def to_json(
+    report: "DiffReport | ActivationReport", more: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """A report as one JSON object in ASCII, one line a tensor, or a neuron.
 
     `{"model", "reference", "tensors": [...], "summary": {...}, "files": [...]}`, with the
     fields of `TensorReport`, `DiffSummary` and `FileDifference`; of `more` each metric is a
     member of its own. Names are exact; what is undefined is null. What comes from a saved
-    result says first when it was saved: `"saved"`.
+    result says first when it was saved: `"saved"`. A report of activations is `{"model",
+    "reference", "rule", "samples", "tokens", "notes", "modules": [...], "neurons": [...],
+    "tags": [...]}`, with the rows of `lamella activations`.
 
     Args:
         report: what to write.
         more: members to add at the end.
     """
+    if not isinstance(report, DiffReport):
+        return _activations(report, more)
     return json_object(
         {
             **({"saved": report.saved} if report.saved else {}),
@@ -47,6 +56,25 @@ def to_json(report: DiffReport, more: Mapping[str, Any] = MappingProxyType({})) 
             "tensors": [plain(tensor) for tensor in report.tensors],
             "summary": plain(report.summary),
             "files": [asdict(difference) for difference in report.files],
+            **more,
+        }
+    )
+
+
+def _activations(report: "ActivationReport", more: Mapping[str, Any]) -> str:
+    from inspect_core.activations.records import neuron_rows, site_rows, tag_rows
+
+    return json_object(
+        {
+            "model": report.titles[1],
+            "reference": report.titles[0],
+            "rule": report.rule,
+            "samples": list(report.samples),
+            "tokens": list(report.tokens),
+            "notes": list(report.notes),
+            "modules": site_rows(report),
+            "neurons": neuron_rows(report),
+            "tags": tag_rows(report),
             **more,
         }
     )
@@ -98,6 +126,8 @@ def safe_cell(value: Value) -> str:
         return _quoted(bare_cell(value)) if value else ""
     if isinstance(value, tuple):
         return f'"{_sizes(value)}"' if value else ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     return str(value)
@@ -151,6 +181,8 @@ def _markdown_cell(column: SheetColumn, value: Value) -> str:
         return _code(safe) if column.kind == "name" else _escaped(safe)
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, bool):
+        return str(value).lower()
     return _sizes(value) if isinstance(value, tuple) else str(value)
 
 

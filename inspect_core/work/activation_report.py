@@ -1,6 +1,5 @@
 """Activations from Python: `from inspect_core import activation_report`."""
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,20 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspect_core.activations.rule import STRONGEST, Rule
-from inspect_core.capture.texts.source import TextSource
 from inspect_core.control import Control
-from inspect_core.errors import UsageError
 from inspect_core.live.tokenizers import attach_tokenizer
-from inspect_core.opening import Adapted, Live, Uri, required_module
+from inspect_core.opening import Live, Uri, required_module
 from inspect_core.work.activation_jobs import ActivationQuery, FindActivations, FindNeuron
-from inspect_core.work.context import JobContext, Shelf
+from inspect_core.work.given import Texts, here, named, text_source, uri_of
 
 if TYPE_CHECKING:
     from inspect_core.activations.neurons import ActivationReport, NeuronDetail
     from inspect_core.live import Model
-
-Texts = str | os.PathLike[str] | TextSource | Sequence[str]
-"""A file of texts, a file and its columns, or the texts themselves."""
 
 
 def activation_report(
@@ -45,6 +39,11 @@ def activation_report(
     mode in which it was. Models from files are loaded one after the other. What was found for
     files is kept in the user's cache folder and found again; what live models show never is.
 
+        from inspect_core import Rule, activation_report
+
+        report = activation_report(tuned, base, texts="reviews.txt", rule=Rule("top", k=3))
+        report = activation_report(tuned, base, texts=lines, rule=Rule(sign="magnitude"))
+
     Args:
         model: after: a live module, or what `open_checkpoint` takes.
         reference: before, the same; None for the model alone, and for a live model of PEFT, whose
@@ -54,7 +53,9 @@ def activation_report(
         reference_texts: what the reference reads instead; without a reference the model reads
             them, and its two stages are compared.
         modules: patterns of modules, as in `--module`; the blocks of the model by default.
-        rule: what counts as an activation.
+        rule: what counts as an activation: `Rule()` is the strongest unit of each word by its
+            positive part; `Rule("top", k=3)`, `Rule("over", threshold=0.5)`, and `sign` one of
+            `positive`, `value` and `magnitude`.
         inputs: take what the modules read, not what they give.
         tokenizer: a folder or file; for live modules also a tokenizer of transformers or
             tokenizers, or a callable from a text to a list of ids.
@@ -69,7 +70,7 @@ def activation_report(
     with _asked(
         model, reference, texts, reference_texts, modules, rule, inputs, tokenizer, tagger, device
     ) as query:
-        return FindActivations(query).run(_context(control))
+        return FindActivations(query).run(here(control))
 
 
 def neuron_report(
@@ -113,11 +114,7 @@ def neuron_report(
     with _asked(
         model, reference, texts, reference_texts, modules, rule, inputs, tokenizer, tagger, device
     ) as query:
-        return FindNeuron(query, site, unit, most).run(_context(control))
-
-
-def _context(control: Control | None) -> JobContext:
-    return JobContext(Shelf(), control or Control(), lambda _: None)
+        return FindNeuron(query, site, unit, most).run(here(control))
 
 
 @contextmanager
@@ -144,10 +141,10 @@ def _asked(
         yield ActivationQuery(
             model=after,
             reference=before,
-            texts=_source(texts, Path(folder), "texts"),
+            texts=text_source(texts, Path(folder), "texts"),
             reference_texts=None
             if reference_texts is None
-            else _source(reference_texts, Path(folder), "reference texts"),
+            else text_source(reference_texts, Path(folder), "reference texts"),
             modules=(modules,) if isinstance(modules, str) else tuple(modules),
             rule=rule,
             inputs=inputs,
@@ -161,39 +158,8 @@ def _uris(
     model: "Model | Uri", reference: "Model | Uri | None", adapted: bool
 ) -> tuple[Uri, Uri | None]:
     """What is run after, and before: of a live model with adapters, the one without them."""
-    if reference is not None or not adapted or _named(model) is not None:
-        return _uri(model), None if reference is None else _uri(reference)
+    if reference is not None or not adapted or named(model) is not None:
+        return uri_of(model), None if reference is None else uri_of(reference)
     from inspect_core.live import register_pair
 
     return register_pair(required_module(model))
-
-
-def _uri(model: "Model | Uri") -> Uri:
-    named = _named(model)
-    if named is not None:
-        return named
-    from inspect_core.live.registry import register
-
-    return register(required_module(model))
-
-
-def _named(model: "Model | Uri") -> Uri | None:
-    """A model that is given by its name; None for a module."""
-    if isinstance(model, Live | Adapted):
-        return model
-    if isinstance(model, str | os.PathLike):
-        return os.fspath(model)
-    return tuple(map(os.fspath, model)) if isinstance(model, Sequence) else None
-
-
-def _source(texts: Texts, folder: Path, name: str) -> TextSource:
-    if isinstance(texts, TextSource):
-        return texts
-    if isinstance(texts, str | os.PathLike):
-        return TextSource(os.fspath(texts))
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise UsageError("a file of texts or a list of texts is needed", where=name)
-    path = folder / f"{name}.jsonl"
-    lines = [json.dumps({"text": text}) + "\n" for text in texts]
-    path.write_text("".join(lines), encoding="ascii")
-    return TextSource(str(path), text="text")

@@ -39,7 +39,7 @@ def content_of(descriptor: int, most: int = MOST_BYTES) -> bytes:
     return bytes(content)
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of it, where the file stands.
 
     Raises:

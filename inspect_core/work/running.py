@@ -42,6 +42,20 @@ def running(
     yield load_model(checkpoint, device=device, tokenizer=tokenizer, control=control)
 
 
+def chosen_device(asked: str) -> str:
+    """Where models run: `auto` is the GPU that has room, else the CPU.
+
+    Raises:
+        UsageError: what is asked for is not there.
+    """
+    from inspect_core.devices import best_device, gpu_likely, require_device
+
+    if asked != "auto":
+        require_device(asked)
+        return asked
+    return best_device() if gpu_likely() else "cpu"
+
+
 def free_memory(device: str) -> None:
     """Give back what nobody holds any more: workers pause the collector while a job runs."""
     import gc
@@ -55,7 +69,7 @@ def free_memory(device: str) -> None:
 
 @contextmanager
 def _live(uri: Live, tokenizer: str | None) -> "Iterator[RunningModel]":
-    from inspect_core.capture.live import live_model
+    from inspect_core.capture.live import GIVE_TOKENIZER, live_model
     from inspect_core.capture.tokenizer import open_tokenizer
     from inspect_core.live.registry import look_up
     from inspect_core.live.tokenizers import attached_tokenizer
@@ -66,7 +80,7 @@ def _live(uri: Live, tokenizer: str | None) -> "Iterator[RunningModel]":
         raise UsageError(
             "a live model has no tokenizer of its own",
             where=uri.title,
-            hint="give one: inspect(model, tokenizer=...)",
+            hint=GIVE_TOKENIZER,
         )
     switches = _switched(module, view, uri)
     try:

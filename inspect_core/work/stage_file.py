@@ -17,8 +17,9 @@ from inspect_core.activations.rule import Rule
 from inspect_core.activations.stage import Counts, Features, SiteCounts, Stage
 from inspect_core.capture.output import Site
 from inspect_core.checkpoint.strict_json import collector_paused
+from inspect_core.errors import LamellaError
 
-MAGIC = b"lamella stage 1\n"
+MAGIC = b"lamella stage 2\n"
 KEY_BYTES = 32
 _SUM_BYTES = 32
 _LENGTH = struct.Struct("<Q")
@@ -29,8 +30,11 @@ _COLUMNS: tuple[tuple[str, str, Any], ...] = (
 )  # fmt: skip
 """The columns of `Counts`, as they are written and as they are held."""
 
-MOST_UNITS = 1 << 31
-"""Neurons of a site; one more does not fit the column."""
+MOST_UNITS = 1 << 20
+"""Neurons of a site, more than any vocabulary has words: a few bytes ask for arrays of so many."""
+
+MOST_NUMBER = (1 << 63) - 1
+"""What fits a column; no text or token has a larger number."""
 
 _ENTRY_BYTES = sum(np.dtype(stored).itemsize for _, stored, _ in _COLUMNS)
 
@@ -70,7 +74,7 @@ def stage_from(content: bytes, key: bytes) -> Stage | None:
         return None
     try:
         return _stage(content, len(head), end)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, LamellaError):
         return None
 
 
@@ -93,6 +97,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "samples": stage.samples,
         "tokens": stage.tokens,
         "notes": list(stage.notes),
+        "tokenizer": stage.tokenizer,
     }
 
 
@@ -136,6 +141,7 @@ def _stage(content: bytes, at: int, end: int) -> Stage:
         samples=_whole(about["samples"]),
         tokens=_whole(about["tokens"]),
         notes=tuple(map(_text, about["notes"])),
+        tokenizer=_text(about["tokenizer"]),
     )
 
 
@@ -176,7 +182,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_NUMBER:
         raise TypeError("a whole number")
     return value
 

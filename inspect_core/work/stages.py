@@ -12,13 +12,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from inspect_core.capture.texts.source import TextSource
-from inspect_core.control import Control, Progress, Silent
+from inspect_core.control import Part, Progress, Silent
 from inspect_core.opening import Live
 from inspect_core.text import clean
 from inspect_core.work.jobs import Context, map_of, pairing_of
 from inspect_core.work.listings import Source
 from inspect_core.work.module_pairs import module_pairs, paths_in_reference
-from inspect_core.work.running import free_memory, running
+from inspect_core.work.running import chosen_device, free_memory, running
 from inspect_core.work.stage_modules import meant, missing_note, present
 from inspect_core.work.stage_store import HeldStages, stage_key, store_stage, stored_stage
 
@@ -113,29 +113,6 @@ def forget() -> None:
         _shown.clear()
 
 
-class _Part(Control):
-    """The control of one stage of several: its progress is a part of all.
-
-    Args:
-        control: of the whole.
-        before: texts of the stages that are done.
-        total: texts of all.
-    """
-
-    def __init__(self, control: Control, before: int, total: int) -> None:
-        super().__init__()
-        self._control, self._before, self._total = control, before, total
-
-    def check(self) -> None:
-        """See `Control.check`."""
-        self._control.check()
-
-    def report(self, progress: Progress) -> None:
-        """See `Control.report`."""
-        done = min(self._before + progress.done, self._total)
-        self._control.report(Progress(done, self._total, UNIT))
-
-
 class _Finder:
     """Finds the stages of one query."""
 
@@ -146,7 +123,7 @@ class _Finder:
         self._texts: dict[TextSource, Texts] = {}
         # What is cheap to refuse is refused before a model is loaded.
         self._tagger = find_tagger(query.tagger) if query.tagger else None
-        self._device = _device(query.device)
+        self._device = chosen_device(query.device)
         sizes = [self.texts(source).count for source in (query.before_texts, query.texts)]
         self._done, self._total = 0, sizes[1] + (stages - 1) * sizes[0]
 
@@ -206,7 +183,15 @@ class _Finder:
         if missing:
             found |= self._collected(checkpoint, missing, asked, chosen)
             free_memory(self._device)
-        return [replace(found[s], title=self._title(checkpoint, s)) for s in sources]
+        # What is left out of a file says nothing of another one with the same texts.
+        return [
+            replace(
+                found[source],
+                title=self._title(checkpoint, source),
+                notes=(*self.texts(source).notes(), *found[source].notes),
+            )
+            for source in sources
+        ]
 
     def _collected(
         self,
@@ -226,7 +211,7 @@ class _Finder:
             for source in sources:
                 texts = self.texts(source)
                 stage = collect_stage(
-                    model, texts, paths, query.rule, _Part(control, self._done, self._total),
+                    model, texts, paths, query.rule, Part(control, self._done, self._total, UNIT),
                     inputs=query.inputs, tagger=None if source.tags else self._tagger,
                     title=self._title(checkpoint, source),
                 )  # fmt: skip
@@ -244,15 +229,10 @@ class _Finder:
 
     def _key(self, checkpoint: "Checkpoint", source: TextSource, asked: object) -> bytes | None:
         query = self._query
-        values: list[object] = [
+        values = (
             self.texts(source).fingerprint, source.text, source.tags, source.labels, source.most,
             query.rule, query.inputs, query.tagger, self._device.partition(":")[0], asked,
-        ]  # fmt: skip
-        if isinstance(checkpoint.uri, Live):
-            from inspect_core.live.registry import look_up
-            from inspect_core.live.tokenizers import attached_tokenizer
-
-            values += [look_up(checkpoint.uri)[1], id(attached_tokenizer(checkpoint.uri))]
+        )  # fmt: skip
         return stage_key(checkpoint, query.tokenizer, values)
 
     def _title(self, checkpoint: "Checkpoint", source: TextSource) -> str:
@@ -269,12 +249,3 @@ def _kept(checkpoint: "Checkpoint", key: bytes) -> "Stage | None":
         if found is not None:
             _held.put(key, found)
     return found
-
-
-def _device(asked: str) -> str:
-    from inspect_core.devices import best_device, gpu_likely, require_device
-
-    if asked != "auto":
-        require_device(asked)
-        return asked
-    return best_device() if gpu_likely() else "cpu"

@@ -74,7 +74,7 @@ def plainly_activated(values, word, rule: Rule):
         if rule.kind == MAX:
             strongest = strongest[:1]
         elif rule.kind == TOP:
-            strongest = [item for item in strongest if item[1] != 0][: rule.k]
+            strongest = strongest[: rule.k]
         else:
             strongest = [item for item in strongest if item[1] > rule.threshold]
         found |= {(number, unit): value for unit, value in strongest if value != 0}

@@ -37,7 +37,7 @@ def test_one_row_a_neuron_with_the_same_keys_everywhere() -> None:
     ]
     assert len({tuple(row) for row in rows}) == 1
     first = rows[0]
-    assert (first["state"], first["rare"], first["mark"]) == ("shared", 1, None)
+    assert (first["state"], first["rare"], first["mark"]) == ("shared", True, None)
     assert first["distance"] == pytest.approx(REPORT.sites[0].neurons.distance[0])
     assert first["mood distance"] == 1.0
     assert (first["length_before"], first["length_after"], first["shift"]) == (2, 1, -1)
@@ -59,7 +59,7 @@ def test_frequent_neurons_are_marked() -> None:
     stage = made_stage({"m": many}, units=3)
     moved = made_stage({"m": [*many, *[(1, "c", 1.0)] * 9]}, units=3)
     rows = neuron_rows(compare_stages(stage, moved), top=1)
-    assert (rows[0]["unit"], rows[0]["mark"], rows[0]["rare"]) == (1, "top", 0)
+    assert (rows[0]["unit"], rows[0]["mark"], rows[0]["rare"]) == (1, "top", False)
 
 
 def test_one_row_a_site() -> None:
@@ -130,8 +130,8 @@ def test_why_a_neuron_has_no_distance() -> None:
     first, second = (site.neurons for site in REPORT.sites)
     assert [why_undefined(first, unit) for unit in range(4)] == [
         "",
-        "not activated after",
-        "not activated before",
+        "nothing after",
+        "nothing before",
         "never activated",
     ]
     assert why_undefined(second, 0) == ""

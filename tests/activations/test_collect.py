@@ -182,3 +182,15 @@ def test_too_many_pairs(monkeypatch):
     batch = made_batch(TEXTS)
     with pytest.raises(LamellaError, match="more than 20 pairs"):
         counting.visit(batch, made_output(values_of(batch), batch.word, SITE))
+
+
+def test_a_label_with_a_value_for_each_text_is_told():
+    from inspect_core.activations.vocabulary import Vocabulary
+
+    counting = Counting(Rule(), ("rating", "mood"))
+    rating, mood = counting._labels
+    rating.number([str(at / 8) for at in range(60)])
+    mood.number(["up", "down"])
+    assert isinstance(rating, Vocabulary)
+    (told,) = counting.notes()
+    assert "rating has 60 values" in told and "rating:sign" in told

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspect_core.activations.neurons import RARE, NeuronTable
-from inspect_core.activations.ranking import ORDERS, ranking, top_and_least
+from inspect_core.activations.ranking import (
+    ORDERS,
+    marked,
+    new_and_gone,
+    ranking,
+    top_and_least,
+)
 from inspect_core.errors import UsageError
 
 
@@ -96,3 +102,32 @@ def test_rare_dead_and_undefined_neurons_are_in_neither_list() -> None:
     )
     assert top_and_least(table) == ([0, 3], [3, 0])
     assert top_and_least(table, hide_rare=False) == ([0, 1, 3], [3, 1, 0])
+
+
+def one_sided() -> NeuronTable:
+    """Neurons: 0 new, 1 gone, 2 new with few activations, 3 gone with few, 4 shared, 5 dead."""
+    count = [[0, RARE + 5, 0, RARE - 1, RARE, 0], [32, 0, RARE - 1, 0, RARE, 0]]
+    mass = np.array([[0.0, 9.0, 0.0, 1.0, 5.0, 0.0], [7.0, 0.0, 1.0, 0.0, 5.0, 0.0]])
+    return made_table([np.nan] * 4 + [0.4, np.nan], count, mass=mass)
+
+
+def test_a_neuron_that_is_often_activated_on_its_only_side_is_not_rare() -> None:
+    assert one_sided().rare.tolist() == [False, False, True, True, False, True]
+
+
+def test_new_and_gone_neurons_have_an_order_of_their_own_and_come_last_by_distance() -> None:
+    assert ranking(one_sided(), hide_rare=True).tolist() == [4, 0, 1]
+    assert ranking(one_sided(), "new_gone", hide_rare=True).tolist() == [1, 0, 4]
+    assert new_and_gone(one_sided()) == [1, 0]
+    assert new_and_gone(one_sided(), n=1) == [1]
+    assert new_and_gone(one_sided(), hide_rare=False) == [1, 0, 2, 3]
+
+
+def test_marks_are_in_one_list_and_what_did_not_move_is_not_among_the_most() -> None:
+    few = made_table([0.9, 0.0, 0.5, 0.1, 0.7])
+    assert marked(few) == ([0, 4, 2], [1, 3])
+    still = made_table([0.0] * 30 + [0.2])
+    most, least = marked(still, n=10)
+    assert most == [30] and len(least) == 10 and 30 not in least
+    assert marked(made_table([0.0] * 3)) == ([], [0, 1, 2])
+    assert marked(made_table([0.5] * 3, union=np.ones(3, int))) == ([0, 1], [2])

@@ -44,6 +44,17 @@ def test_rules_on_random_values(rule, kind):
     assert_as_defined(values, word, rule)
 
 
+def test_the_strongest_one_is_the_strongest_of_one():
+    """Zeros take their places, whatever the rule is called; only what is not 0 counts."""
+    word = np.array([[0, 1]])
+    values = torch.tensor([[[0.0, -1.0, -2.0], [-1.0, -3.0, -2.0]]])
+    most, first = (
+        as_dict(find_activated(made_output(values, word), rule))
+        for rule in (Rule("max", "value"), Rule("top", "value", 1))
+    )
+    assert most == first == {(1, 0): -1.0}
+
+
 few_values = st.sampled_from(
     [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, float("nan"), float("inf"), float("-inf")]
 )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from activations_made import Canned, made_report
@@ -13,9 +14,10 @@ from inspect_core.capture.texts import TextSource
 from inspect_core.errors import UsageError
 from inspect_core.work.activation_jobs import FindNeuron
 from inspect_core.work.ticket import WorkerDied
+from tui import format as fmt
 from tui.activations.answers import answers_from, typed_fields
-from tui.activations.messages import ViewDrawn
 from tui.activations.steps import VIEWS
+from tui.messages import ViewDrawn
 
 
 @pytest.fixture
@@ -147,14 +149,14 @@ async def test_sorting_hiding_and_finding(models, texts):
         await run.press("i", "2")
         await shown(run)
         table = screen(run).table
-        assert run.app.activations.state.hide_rare and len(table.rows.at) == 36
+        assert run.app.activations.state.hide_rare and len(table.rows.at) == 38
         await run.press("h")
-        assert len(table.rows.at) == 40 and "4 rare" not in run.text.split("(hidden)")[0][-9:]
+        assert len(table.rows.at) == 40 and "1 rare hidden" not in run.text
         orders = [run.app.activations.state.order]
-        for _ in range(9):
+        for _ in range(10):
             await run.press("s")
             orders.append(run.app.activations.state.order)
-        assert orders[0] == orders[-1] == "distance" and len(set(orders)) == 9
+        assert orders[0] == orders[-1] == "distance" and len(set(orders)) == 10
         await run.press("slash", "1", "7", "enter")
         assert table.chosen == 17 == run.app.activations.state.unit
         await run.press("slash", *"FILM", "enter")
@@ -303,7 +305,7 @@ async def test_the_table_is_written_and_the_neuron_copied(models, texts, tmp_pat
         await run.press("y")
         assert f"neuron {unit}" in run.app._clipboard
     records = json.loads((tmp_path / "out.json").read_text())["neurons"]
-    assert records[0]["unit"] == unit and len(records) == 36
+    assert records[0]["unit"] == unit and len(records) == 38
     for name, separator in (("out.csv", ","), ("out.tsv", "\t")):
         with (tmp_path / name).open() as file:
             rows = list(csv.DictReader(file, delimiter=separator))
@@ -437,8 +439,9 @@ def test_what_rows_are_sorted_by_is_shown():
 
     palette = make_palette(load_theme("lamella-dark"))
     for order, title in {**SHOWS, "original": "original", "distance": "distance"}.items():
-        rows = neuron_rows(ViewState(made_report(), order=order), palette, 60)
-        assert title in [column.title for column in rows.columns], order
+        for width in (40, 60):
+            rows = neuron_rows(ViewState(made_report(), order=order), palette, width)
+            assert rows.columns[2].title == title, (order, width)
 
 
 def test_beside_the_layers_the_modules_are_written():
@@ -450,3 +453,122 @@ def test_beside_the_layers_the_modules_are_written():
         "blocks.0", "blocks.1", "blocks.2"
     ]  # fmt: skip
     assert len(table_text(state, ",").splitlines()) == 4
+
+
+def test_marks_of_the_list_are_those_of_the_pictures():
+    from themes import load_theme
+    from tui.activations.figures.facts import UNICODE
+    from tui.activations.rows import neuron_rows
+    from tui.activations.state import ViewState
+    from tui.palette import make_palette
+
+    palette = make_palette(load_theme("lamella-dark"))
+    report = made_report()
+    rows = neuron_rows(ViewState(report), palette, 60)
+    cells = {unit: rows.columns[0].cell(unit) for unit in rows.at}
+    assert cells[1][0] == UNICODE.new and cells[2][0] == UNICODE.gone
+    assert cells[3][0] == palette.glyphs.note, "few activations"
+    assert cells[rows.at[0]] == (UNICODE.most, palette.styles["note"])
+    far = [unit for unit in rows.at if cells[unit][0] == UNICODE.least]
+    assert cells[far[0]][1] == palette.styles["delta"]
+
+
+def test_words_that_are_cut_say_so():
+    from themes import load_theme
+    from tui.activations.rows import neuron_rows
+    from tui.activations.state import ViewState
+    from tui.palette import make_palette
+
+    report = made_report(sites=1)
+    table = report.sites[0].neurons
+    long = replace(table, top_word=(("antidisestablishmentarianism",) * table.units,) * 2)
+    report = replace(report, sites=(replace(report.sites[0], neurons=long),))
+    rows = neuron_rows(ViewState(report), make_palette(load_theme("lamella-dark")), 60)
+    shown = rows.line(0, False).text
+    assert "…" in shown and "antidisestablishmentarianism" not in shown
+
+
+async def test_a_page_has_the_neurons_numbers_and_goes_to_its_neighbours(models, texts):
+    app, backend = found(models, texts)
+    async with app as run:
+        await run.press("i", "2")
+        await shown(run)
+        listed = screen(run).table.rows.at
+        table = run.app.activations.state.report.sites[run.app.activations.state.site].neurons
+        await run.press("enter")
+        await run.shows(f"neuron {listed[0]}")
+        await run.shows(f"distance {fmt.number(float(table.distance[listed[0]]))}")
+        await run.shows("shared")
+        await run.press("right_square_bracket")
+        await run.shows(f"neuron {listed[1]}")
+        await run.shows("] neuron")
+        assert backend.asked[-1].unit == listed[1]
+        await run.press("left_square_bracket", "left_square_bracket")
+        await run.shows(f"neuron {listed[-1]}")
+        await run.press("escape")
+        assert screen(run).table.chosen == listed[-1] == run.app.activations.state.unit
+
+
+def test_the_modules_say_of_how_many_neurons_their_mean_is():
+    from themes import load_theme
+    from tui.activations.rows import site_rows
+    from tui.palette import make_palette
+
+    rows = site_rows(made_report(), make_palette(load_theme("lamella-dark")), 60)
+    column = next(column for column in rows.columns if column.title == "mean of")
+    assert column.cell(0)[0] == "36 of 40"
+
+
+@pytest.mark.parametrize("notes", [(), ("the texts were cut after 1,000 characters " * 3,)])
+def test_the_line_of_status_fits_eighty_cells(notes):
+    from types import SimpleNamespace
+
+    from tui.activations import words
+    from tui.activations.state import ViewState
+
+    state = ViewState(made_report(notes=notes), hide_rare=True)
+    control = SimpleNamespace(problem="")
+    text, _ = words.ready(control, state, "", 80)
+    assert len(text) <= 78 and "mean distance" in text
+    assert ("the texts were" in text) == bool(notes) != ("1 rare hidden  1 new" in text)
+    assert ("the texts were cut" in words.ready(control, state, "", 160)[0]) == bool(notes)
+
+
+async def test_what_was_found_is_still_there_after_a_run_that_was_stopped(models, texts):
+    app, backend = found(models, texts)
+    async with app as run:
+        await run.press("i")
+        await shown(run)
+        report = run.app.activations.state.report
+        await run.press("escape")
+        await run.go_to("norm")
+        backend.report = "waits"
+        await run.press("i")
+        await run.shows("running the model over")
+        await run.press("x")
+        await run.shows("stopped")
+        await run.press("escape", "I")
+        await shown(run)
+        assert run.app.activations.state.report is report
+        await run.press("enter")
+        await run.pilot.pause()
+
+
+async def test_columns_of_another_file_are_said_before_anything_runs(models, tmp_path):
+    (tmp_path / "lines.txt").write_text("a film\nno plot\n")
+    (tmp_path / "films.tsv").write_text("label\ttext\ngood\ta film\n")
+    backend = Canned()
+    async with running(*models, backend=backend) as run:
+        await run.press("i")
+        screen(run).query_one("#texts-path").value = str(tmp_path / "films.tsv")
+        screen(run).query_one("#texts-labels").value = "label"
+        await run.shows("a film")
+        screen(run).query_one("#texts-path").value = str(tmp_path / "lines.txt")
+        await run.shows("no column 'label'")
+        await run.press("enter")
+        await run.pilot.pause()
+        assert not backend.asked
+        screen(run).query_one("#texts-labels").value = ""
+        await run.shows("2 rows")
+        await run.press("enter")
+        await run.until(lambda: backend.asked, "the run")

@@ -405,7 +405,7 @@ async def test_settings_choose_metric_order_and_keys(tmp_path, state):
     )
     wanted = settings.load_settings()
     base, model = small(tmp_path, "base"), small(tmp_path, **layers(l1=2.0))
-    async with running(model, base, size=(140, 40), settings=wanted) as run:
+    async with running(model, base, size=(160, 40), settings=wanted) as run:
         assert "mean |d|" in run.text.split("\n")[0] and run.app.session.by_change
         await run.press("m")
         assert "mean |d|" in run.text.split("\n")[0], "the key is another one now"

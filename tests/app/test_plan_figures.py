@@ -144,6 +144,6 @@ def test_targets_are_cut_at_a_comma_and_freezing_is_named():
 def test_the_keys_of_plan_mode_come_first_in_its_help():
     from tui.help import help_text
 
-    page = help_text({}, planning=True)
+    page = help_text({}, "plan")
     assert page.index("In plan mode") < page.index("In the tree")
     assert help_text({}).index("In the tree") < help_text({}).index("In plan mode")

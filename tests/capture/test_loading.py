@@ -294,6 +294,22 @@ def test_an_adapter_alone_or_of_prompts_does_not_run(tmp_path):
         load_model(open_model(Adapted(base, (str(prompts),))))
 
 
+@pytest.mark.parametrize("more", [{}, {"modules_to_save": ["lm_head"]}])
+def test_an_adapter_of_another_size_says_so_once(more, tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    save(family("llama"), base)
+    config = peft.LoraConfig(target_modules=["q_proj"], r=4, **more)
+    peft.get_peft_model(family("llama", hidden_size=32), config).save_pretrained(
+        str(tmp_path / "adapter")
+    )
+    with pytest.raises(UsageError) as caught:
+        load_model(open_model(Adapted(str(base), (str(tmp_path / "adapter"),))))
+    said = str(caught.value)
+    assert "this adapter belongs to another base" in said and "adapter_config.json" in said
+    assert "cannot be told" not in said and "merge" not in said
+
+
 def test_patterns_choose_modules(tmp_path):
     model = load_model(open_checkpoint(save(family("llama"), tmp_path)))
     first, second = block_paths(model)

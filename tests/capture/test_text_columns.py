@@ -3,7 +3,7 @@
 import pytest
 
 from inspect_core.capture.texts import TextSource, look_at_texts, open_texts
-from inspect_core.errors import LamellaError
+from inspect_core.errors import LamellaError, UsageError
 
 TABLE = "1\t0.5\tA good film\n2\t-1.0\tA bad film\n"
 HEADED = "id\trating\treview\n1\t0.5\tA good film\n2\t-1.0\tA bad film\n"
@@ -167,3 +167,11 @@ def test_a_look_shows_no_more_than_a_look(write):
     )
     (row,) = look_at_texts(path).first
     assert [len(row[0]), *row[1:]] == [1000, "a b", "(a list)", "true"]
+
+
+def test_a_label_that_no_object_has_is_refused(tmp_path):
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"text": "a b"}\n{"text": "c", "mood": "up"}\n')
+    assert open_texts(TextSource(str(path), labels=("mood",))).count == 2
+    with pytest.raises(UsageError, match="no column 'nope' for the labels"):
+        open_texts(TextSource(str(path), labels=("nope",)))

@@ -151,6 +151,7 @@ REFUSED = {
     "latin.txt": ("fine\ncaf\xe9 au lait\n".encode("latin1"), "line 2 is not UTF-8: byte 4"),
     "surrogate.txt": (b"\xed\xa0\x80\n", "not UTF-8"),
     "nul.txt": (b"fine\nno\0text\n", "line 2 holds a NUL at byte 3"),
+    "odd.bin": (b"\x01\x02\xff\x80 no text\n", "give a file of texts"),
     "wide.txt": ("fine".encode("utf-16"), "iconv -f UTF-16"),
     "packed.txt": (b"\x1f\x8b\x08rest", "gzip archive"),
     "sheet.csv": (b"PK\x03\x04rest", "spreadsheet"),

@@ -233,7 +233,7 @@ def test_a_function():
     letters = wrap_tokenizer(lambda text: np.frombuffer(text.encode(), np.uint8))
     (found,) = letters.encode(["ab"], 8)
     assert found.pieces == ("97", "98")
-    assert letters.fingerprint != tokenizer.fingerprint
+    assert letters.fingerprint == tokenizer.fingerprint == ""  # nobody knows what they do
 
 
 def test_what_is_no_tokenizer():

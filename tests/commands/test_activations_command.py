@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from inspect_core.control import Progress
 from inspect_core.work import stages
 from inspect_core.work.backend import Threads
+from tui import format as fmt
 from tui.cli import main
 from tui.commands import activations as command
 
@@ -56,7 +57,7 @@ def test_a_table_for_people(lamella, pair, texts):
     assert lines[2] == "strongest unit a word, by positive part; what the modules give"
     assert [line.split()[0] for line in lines[5:7]] == LAYERS
     assert "moved most" in out and "neuron " in out and " → " in out
-    assert "under 20 activations on a side are not listed; --all lists them" in out
+    assert "fewer than 20 activations are not listed; --all lists them" in out
     assert not any(line.endswith(" ") for line in lines)
 
 
@@ -202,6 +203,28 @@ def test_tables_of_the_original(lamella, tmp_path):
     assert lamella("--table", tables[0])[0] == 0
 
 
+def test_a_newly_made_neuron_is_shown(lamella, tmp_path):
+    head = "inputs\tPOS\tmax_activations\tmax_activation_index"
+    sides = ([("same", 0)] * 40 + [("old", 2)] * 25, [("same", 0)] * 40 + [("probe", 1)] * 32)
+    tables = []
+    for name, rows in zip(("before", "after"), sides, strict=True):
+        path = tmp_path / f"{name}.tsv"
+        lines = [f"{word}\tNN\t2.0\t{unit}" for word, unit in rows]
+        path.write_text("\n".join([head, *lines]) + "\n")
+        tables += ["--table", path]
+    status, out, err = lamella(*tables)
+    assert (status, err) == (0, "")
+    assert "moved most" not in out and "none moved" in out, "the shared one is where it was"
+    section = out.partition("newly active / gone silent, by mass")[2].splitlines()
+    new, gone = section[1:3]
+    assert new.split()[1] == "1" and "probe" in new and "64" in new and "nothing before" in new
+    assert gone.split()[1] == "2" and "old" in gone and "50" in gone and "nothing after" in gone
+    rows = json.loads(lamella(*tables, "--format", "json")[1])["neurons"]
+    found = {row["unit"]: (row["state"], row["rare"], row["distance"]) for row in rows}
+    assert found[1] == ("new", 0, None) and found[2] == ("gone", 0, None)
+    assert rows[0]["unit"] == 0, "by distance first those that have one"
+
+
 def test_a_file_is_written_once(lamella, pair, texts, tmp_path):
     words = (pair[1], "--ref", pair[0], "--text", texts)
     for name in ("out.json", "out.csv", "out.md", "out.txt"):
@@ -211,6 +234,79 @@ def test_a_file_is_written_once(lamella, pair, texts, tmp_path):
         status, _, err = lamella(*words, "--output", path)
         assert status == 2 and "is there already" in err
     assert json.loads((tmp_path / "out.json").read_text())["model"] == "tuned"
+
+
+def test_a_model_alone_has_no_two_sides(lamella, pair, texts):
+    words = (pair[0], "--text", texts, "--label", "mood", "--tags-column", "tags", "--all",
+             "--format", "json")  # fmt: skip
+    found = json.loads(lamella(*words)[1])
+    assert found["reference"] is None and found["reference_path"] is None
+    assert found["samples"] == [None, 60] and found["tokens"][0] is None
+    for rows in (found["neurons"], found["modules"], found["tags"]):
+        for row in rows:
+            assert all(value is None for key, value in row.items() if key.endswith("_before"))
+    assert {row["state"] for row in found["neurons"]} <= {"active", "dead"}
+    place = f"{found['neurons'][0]['site']}:{found['neurons'][0]['unit']}"
+    one = json.loads(lamella(*words, "--neuron", place)[1])
+    assert {row["side"] for row in one["words"]} == {"after"}
+    assert all(row["mass_before"] is None for row in one["tags"])
+
+
+def test_a_report_from_python_is_json_too(pair, texts):
+    from inspect_core import activation_report, to_json
+
+    report = activation_report(pair[1], pair[0], texts=texts, device="cpu")
+    assert len(repr(report)) < 200 and len(repr(report.sites[0])) < 400
+    found = json.loads(to_json(report))
+    assert (found["model"], found["reference"]) == ("tuned", "base")
+    assert len(found["neurons"]) == 16 and [row["site"] for row in found["modules"]] == LAYERS
+
+
+def test_json_says_how_it_was_made(lamella, pair, texts):
+    found = json.loads(
+        lamella(pair[1], "--ref", pair[0], "--text", texts, "--top", "3", "--sign", "magnitude",
+                "--tokenizer", pair[0], "--format", "json", "--all")[1]
+    )  # fmt: skip
+    assert found["rule_details"] == {
+        "kind": "top", "k": 3, "threshold": None, "sign": "magnitude", "lower": True,
+    }  # fmt: skip
+    assert (found["model_path"], found["reference_path"]) == (pair[1], pair[0])
+    assert found["texts"] == [texts] and found["tokenizer"] == pair[0]
+    assert found["inputs"] is False and found["version"]
+    assert {type(row["rare"]) for row in found["neurons"]} == {bool}
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "md"])
+def test_without_rows_there_is_still_a_header(lamella, pair, tmp_path, form):
+    path = tmp_path / "one.txt"
+    path.write_text("the film is good\n")
+    words = (pair[1], "--ref", pair[0], "--text", path, "--format", form)
+    few, some = lamella(*words)[1], lamella(*words, "--all")[1]
+    assert few.splitlines()[0] == some.splitlines()[0] and "distance" in few
+    assert few.count("\n") == (2 if form == "md" else 1)
+
+
+def test_a_neuron_tells_its_numbers(lamella, pair, texts):
+    words = (pair[1], "--ref", pair[0], "--text", texts, "--all")
+    rows = json.loads(lamella(*words, "--format", "json", "--sort", "count")[1])["neurons"]
+    row = next(row for row in rows if row["distance"])
+    out = lamella(*words, "--neuron", f"{row['site']}:{row['unit']}")[1]
+    assert f"distance {fmt.number(row['distance'])}" in out
+    assert f"{row['length_before']} " in out and f"{row['count_after']}" in out
+    assert "activations" in out and "mass" in out
+
+
+def test_a_neuron_of_a_module_that_is_not_among_the_usual_ones(lamella, pair, texts):
+    status, out, err = lamella(pair[0], "--text", texts, "--neuron", "layers.1.mlp.act_fn:3")
+    assert (status, err) == (0, "") and "neuron 3 of model.layers.1.mlp.act_fn" in out
+
+
+def test_stages_tell_tokens_and_activations(lamella, pair, texts, tmp_path):
+    early = make_reader(tmp_path / "early", 2)
+    words = (pair[1], "--ref", pair[0], "--stage", early, "--text", texts, "--all")
+    out = lamella(*words)[1]
+    assert "60 texts  " in out.splitlines()[0] and " tokens" in out.splitlines()[0]
+    assert "activations" in out
 
 
 # What goes wrong
@@ -292,7 +388,9 @@ def test_a_model_too_large_for_memory_says_so_before_it_is_read(lamella, pair, t
         ("--rule", "max", "--top", "3"), ("--rule", "top", "--over", "1"),
         ("--top", "3", "--over", "1"), ("--table", "x.tsv"), ("--output", "x.pdf"),
         ("--output", "x.csv", "--format", "json"), ("--tagger", "textblob", "--tags-column", "t"),
-        ("--text", "b", "--text", "c"), ("--stage", "x", "--neuron", "3"),
+        ("--text", "b", "--text", "c"), ("--stage", "x", "--neuron", "3"), ("--over", "nan"),
+        ("--over", "inf"), ("--by", "tag"), ("--by", "label"), ("--stage", "x", "--by", "tag"),
+        ("--text", "-"),
     ],
 )  # fmt: skip
 def test_options_that_make_no_sense_are_refused(lamella, pair, texts, words):

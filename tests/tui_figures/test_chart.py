@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.style import Style
 
 from themes import load_theme
-from tui.activations.figures.chart import Axis, Dots, Name, draw_chart, spread
+from tui.figures.chart import Axis, Dots, Name, draw_chart, spread
 from tui.palette import Depth, make_palette
 
 finite = st.floats(1e-9, 1e12)

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.style import Style
-from test_views import BAD, CONTROL, LOOKS
+from test_activation_views import BAD, CONTROL, LOOKS
 
 from inspect_core.activations.neurons import NeuronDetail, Strong
 from themes import load_theme
 from tui.activations.figures import draw_neuron
-from tui.activations.figures.sentences import marked_sentence, padded, wrapped
+from tui.activations.figures.sentences import marked_sentence
+from tui.figures.wrapping import padded, wrapped
 from tui.palette import Depth, make_palette
 
 TITLES = ("base", "tuned")

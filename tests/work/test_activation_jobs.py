@@ -82,8 +82,11 @@ def test_two_models_side_by_side(pair, texts):
     assert np.isfinite(report.sites[0].neurons.distance).any()
     done = [(step.done, step.total, step.unit) for step in steps]
     assert done[0] == (0, 80, "texts") and done[-1] == (80, 80, "texts")
-    assert [step.done for step in steps] == sorted(step.done for step in steps)
-    assert {step.total for step in steps} == {80}
+    # What is read of the weights is told in tensors, between the texts of the two models.
+    counted = [step for step in steps if step.unit == "texts"]
+    assert [step.done for step in counted] == sorted(step.done for step in counted)
+    assert {step.total for step in counted} == {80}
+    assert {step.unit for step in steps} <= {"texts", "tensors"}
 
 
 def test_a_model_alone_has_no_distance(pair, texts):
@@ -141,6 +144,34 @@ def test_modules_that_are_asked_for(pair, texts):
                      "model.layers.1.mlp.act_fn": 12}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("layers.*", 29), ("layer?.1", 1), ("mlp.*_proj", 6), ("*.mlp.act_fn", 2), ("(model)", 1),
+     ("re:.*layers.[01]", 2), ("=model.layers.1", 1)],
+)  # fmt: skip
+def test_a_pattern_is_the_end_of_a_name_or_all_of_it(pair, texts, pattern, count):
+    report = found(ActivationQuery(pair[0], None, texts, modules=(pattern,)))
+    sites = [site.neurons.site for site in report.sites]
+    assert 0 < len(sites) <= count and all(sites)
+    if pattern == "(model)":
+        assert sites == ["(model)"]
+
+
+def test_a_star_is_every_module_that_gives_values_of_tokens(pair, texts):
+    report = found(ActivationQuery(pair[0], None, texts, modules=("*",)))
+    sites = {site.neurons.site for site in report.sites}
+    assert {"model", "lm_head", "model.layers.0", "model.layers.1.mlp.act_fn"} <= sites
+    assert "" not in sites and len(report.notes) < 15
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"), [("", "the end of a name"), ("layers.0#2", "every call is recorded")]
+)
+def test_a_pattern_that_fits_nothing_says_what_to_give(pair, texts, pattern, said):
+    with pytest.raises(UsageError, match=said):
+        found(ActivationQuery(pair[0], None, texts, modules=(pattern,)))
+
+
 def test_a_module_without_tensors_is_found_in_the_reference(pair, texts):
     report = found(ActivationQuery(pair[1], pair[0], texts, modules=("layers.0.mlp.act_fn",)))
     assert [site.neurons.site for site in report.sites] == ["model.layers.0.mlp.act_fn"]
@@ -179,6 +210,68 @@ def test_what_changed_is_found_anew(pair, texts, what, monkeypatch):
     refuse_to_load(monkeypatch)
     with pytest.raises(LamellaError, match="loaded again"):
         found(query)
+
+
+@pytest.mark.parametrize("name", ["tekken.json", "tokenizer.4.0.0.json", "bpe.codes", "source.spm"])
+def test_whatever_a_tokenizer_may_read_is_in_the_key(pair, texts, name, monkeypatch):
+    found(ActivationQuery(pair[0], None, texts))
+    stages.forget()
+    (Path(pair[0]) / name).write_text("changed")
+    refuse_to_load(monkeypatch)
+    with pytest.raises(LamellaError, match="loaded again"):
+        found(ActivationQuery(pair[0], None, texts))
+
+
+def test_what_a_run_writes_beside_a_model_is_not_in_the_key(pair, texts, monkeypatch):
+    first = found(ActivationQuery(pair[0], None, texts))
+    stages.forget()
+    for name in ("found.csv", "training.log", "optimizer.pt", "picture.svg"):
+        (Path(pair[0]) / name).write_text("written")
+    refuse_to_load(monkeypatch)
+    assert masses(found(ActivationQuery(pair[0], None, texts))) == masses(first)
+
+
+def test_a_tokenizer_beside_a_file_that_is_given_is_in_the_key(pair, texts, monkeypatch):
+    given = Path(pair[1]) / "model.safetensors"
+    query = ActivationQuery(pair[0], None, texts, tokenizer=str(given))
+    found(query)
+    stages.forget()
+    path = given.parent / "tokenizer.json"
+    path.write_text(path.read_text() + " ")
+    refuse_to_load(monkeypatch)
+    with pytest.raises(LamellaError, match="loaded again"):
+        found(query)
+
+
+def test_what_was_left_out_is_told_of_the_file_that_is_read(pair, tmp_path):
+    whole, torn = tmp_path / "whole.tsv", tmp_path / "torn.tsv"
+    whole.write_text("text\ttags\nthe film\tX X\nis good\tX X\n")
+    torn.write_text("text\ttags\nthe film\tX X\nis bad\tX\nis good\tX X\n")
+    notes = [
+        found(ActivationQuery(pair[0], None, TextSource(str(path), tags="tags"))).notes
+        for path in (torn, whole, torn)
+    ]
+    told = [any("left out (line 3)" in note for note in one) for one in notes]
+    assert told == [True, False, True]
+    assert notes[0] == notes[2]
+
+
+def test_other_tokenizers_on_the_two_sides_are_told(pair, texts):
+    base, tuned = pair
+    query = ActivationQuery(tuned, base, texts)
+    assert not any("tokenizers" in note for note in found(query).notes)
+    path = Path(base) / "tokenizer.json"
+    content = json.loads(path.read_text())
+    # What only says how long texts may be makes no other tokens.
+    more = {"direction": "Right", "max_length": 9, "strategy": "LongestFirst", "stride": 0}
+    path.write_text(json.dumps(content | {"truncation": more}))
+    assert not any("tokenizers" in note for note in found(query).notes)
+    path.write_text(json.dumps(content | {"normalizer": None}))
+    for _ in range(2):  # and when it is found again
+        assert any("the tokenizers differ" in note for note in found(query).notes)
+        stages.forget()
+    several = run(FindSeveral(query, (tuned,)))
+    assert any("the tokenizers differ" in note for note in several.notes)
 
 
 def test_the_same_texts_under_another_name_are_the_same(pair, texts, tmp_path, monkeypatch):

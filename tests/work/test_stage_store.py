@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from inspect_core.activations.rule import Rule
 from inspect_core.activations.stage import Counts, Features, SiteCounts, Stage
 from inspect_core.capture.output import Site
-from inspect_core.work import stage_store
+from inspect_core.work import kept_results, stage_store
 from inspect_core.work.stage_file import MAGIC, stage_bytes, stage_from
 from inspect_core.work.stage_store import (
     HeldStages,
@@ -51,13 +51,13 @@ def made(seed: int = 0, sites: int = 2, entries: int = 7, tags: bool = True) -> 
         for at in range(sites)
     ]  # fmt: skip
     rule = Rule("over", "value", 3, 0.25, lower=False)
-    return Stage("a model", rule, words, (labels,), tuple(places), 11, 222, ("a note",))
+    return Stage("a model", rule, words, (labels,), tuple(places), 11, 222, ("a note",), "4f")
 
 
 def flat(stage: Stage) -> list[object]:
     """Everything of a stage, arrays as bytes with their dtype."""
     found: list[object] = [
-        stage.title, stage.rule, stage.samples, stage.tokens, stage.notes,
+        stage.title, stage.rule, stage.samples, stage.tokens, stage.notes, stage.tokenizer,
     ]  # fmt: skip
     for one in (stage.words, *stage.labels):
         found += [one.kind, one.names, one.tags, one.occurrences.tobytes()]
@@ -105,7 +105,8 @@ def signed(content: bytes) -> bytes:
 
 ABOUT = (
     b'{"title": "a", "rule": ["max", "value", 1, 0.0, true], "features": [["word", ["a"], null]],'
-    b'"sites": [[["p", 0, 1, "output"], [[%s, %s]]]], "samples": 1, "tokens": 1, "notes": []}'
+    b'"sites": [[["p", 0, 1, "output"], [[%s, %s]]]], "samples": 1, "tokens": 1, "notes": [],'
+    b'"tokenizer": "t"}'
 )
 ENTRY = struct.pack("<q", 1) + struct.pack("<iiqddq", 0, 0, 1, 1.0, 1.0, 0)
 """How often the one word occurred, and the one entry."""
@@ -123,6 +124,9 @@ def test_what_a_stranger_wrote_is_held_against_the_bytes_that_are_there():
         ABOUT % (b"1", b"999999999999999"), ABOUT % (b"1", b"-1"), ABOUT % (b"0", b"1"),
         ABOUT % (b"99999999999999999", b"1"), ABOUT % (b"true", b"1"), ABOUT % (b"1", b"0"),
         b"[]", b"[" * 100_000, b"{}", good.replace(b'["a"]', b"[7]"), good[:-1],
+        good.replace(b'"samples": 1', b'"samples": 99999999999999999999'),
+        good.replace(b'"tokens": 1', b'"tokens": 99999999999999999999'),
+        ABOUT % (b"2000000000", b"1"),
         good.replace(b'"notes": []', b'"notes": [1]'), good.replace(b'["a"], null', b'["a"], []'),
     ):  # fmt: skip
         assert crafted(about) is None, about[:200]
@@ -188,7 +192,7 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch):
     def full(descriptor, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stage_store, "write_all", full)
+    monkeypatch.setattr(kept_results, "write_all", full)
     store_stage(KEY, made())
     assert not list(stage_folder().iterdir())
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from inspect_core.activations.rule import MAX, OVER, STRONGEST, TOP, Rule
 from inspect_core.capture.texts.source import TextSource
 from inspect_core.errors import UsageError
-
-ENDINGS = (".tsv", ".csv", ".jsonl", ".ndjson", ".txt", ".text", ".md")
-"""Of the files that the path completes to; any other can be typed."""
+from tui.text_fields import texts_from, tokenizer_from, typed_texts, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +34,13 @@ class Answers:
 
 def typed_fields(answers: Answers) -> dict[str, str]:
     """What the fields of the dialog begin with, by their names."""
-    texts, rule = answers.texts, answers.rule
+    rule = answers.rule
     number = {TOP: f"{rule.k}", OVER: f"{rule.threshold:g}"}.get(rule.kind, "")
-    return {
-        "path": texts.path,
-        "text": texts.text or "",
-        "tags": texts.tags or "",
-        "labels": ",".join(texts.labels),
-        "most": "" if texts.most is None else f"{texts.most}",
+    return typed_texts(answers.texts, answers.tokenizer) | {
         "number": number,
         "rule": rule.kind,
         "sign": rule.sign,
         "tagger": answers.tagger,
-        "tokenizer": answers.tokenizer or "",
     }
 
 
@@ -62,27 +54,17 @@ def answers_from(typed: Mapping[str, str]) -> Answers:
         UsageError: one of them cannot be read.
     """
     field = {name: text.strip() for name, text in typed.items()}
-    if not field["path"]:
-        hint = "a sentence a line, or a table: .tsv, .csv, .jsonl"
-        raise UsageError("name a file of texts", hint=hint)
-    labels = [name.strip() for name in field["labels"].split(",")]
+    texts = texts_from(field)
     if field["tags"] and field["tagger"]:
         raise UsageError(
             "tags come from a column or from a tagger",
             hint="clear the column, or choose no tagger",
         )
     return Answers(
-        TextSource(
-            # Typed in the app, where no shell has made it a path.
-            str(Path(field["path"]).expanduser()),
-            field["text"] or None,
-            field["tags"] or None,
-            tuple([name for name in labels if name]),
-            _whole(field["most"], "how many texts") if field["most"] else None,
-        ),
+        texts,
         _rule(field["rule"], field["sign"], field["number"]),
         field["tagger"],
-        str(Path(field["tokenizer"]).expanduser()) if field["tokenizer"] else None,
+        tokenizer_from(field["tokenizer"]),
     )
 
 
@@ -90,7 +72,7 @@ def _rule(kind: str, sign: str, number: str) -> Rule:
     if kind == MAX or not number:
         return Rule(kind, sign)
     if kind == TOP:
-        return Rule(kind, sign, k=_whole(number, "the strongest k"))
+        return Rule(kind, sign, k=whole_number(number, "the strongest k", 1))
     try:
         threshold = float(number)
     except ValueError:
@@ -98,25 +80,3 @@ def _rule(kind: str, sign: str, number: str) -> Rule:
     if not abs(threshold) < float("inf"):
         raise UsageError("a threshold is a finite number", where=number, hint="such as 0.5")
     return Rule(kind, sign, threshold=threshold)
-
-
-def _whole(text: str, what: str) -> int:
-    plain = text.replace(",", "")
-    # Eleven digits are beyond any file; int() of thousands of them would take its time.
-    if not (plain.isascii() and plain.isdigit() and len(plain) < 12 and int(plain)):
-        raise UsageError(f"{what}: a whole number from 1", where=text, hint="such as 2000")
-    return int(plain)
-
-
-def suggested(model: object, tokenizer: str | None) -> Answers:
-    """What the dialog begins with: of the bundled model the bundled sentences.
-
-    Args:
-        model: what is open.
-        tokenizer: what the command line named, or None.
-    """
-    from tui.demo import demo_pair, demo_sentences
-
-    if model in demo_pair():
-        return Answers(TextSource(demo_sentences(), labels=("label",)), tokenizer=tokenizer)
-    return Answers(TextSource(""), tokenizer=tokenizer)

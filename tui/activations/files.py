@@ -1,15 +1,14 @@
 """Tables of neurons, and the screen, written to files."""
 
-import asyncio
-import io
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inspect_core.errors import LamellaError, UsageError
-from inspect_core.text import clean
 from tui.activations.state import LISTS_SITES
+from tui.result_files import SCREEN_ENDINGS, TABLES, ResultFiles
+from tui.result_files import table_text as table_of
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -18,13 +17,9 @@ if TYPE_CHECKING:
     from tui.activations.state import ViewState
     from tui.app import LamellaApp
 
-ENDINGS = """\
+ENDINGS = f"""\
 .json, .csv and .tsv: the table, in this order
-.svg and .txt: this screen"""
-
-SCREEN_ENDINGS = ".svg and .txt: this screen"
-
-TABLES = {".csv": ",", ".tsv": "\t"}
+{SCREEN_ENDINGS}"""
 
 
 class TableFiles:
@@ -35,56 +30,35 @@ class TableFiles:
     """
 
     def __init__(self, app: "LamellaApp") -> None:
-        self._app = app
+        self._files = ResultFiles(app)
 
     def ask(self, state: "ViewState", strips: "list[Strip]") -> None:
         """Write the table or the screen as it is now."""
-        self._ask(state.report.sites[state.site].neurons.site, ENDINGS, strips, state)
+        self._files.ask(
+            "activations",
+            state.report.sites[state.site].neurons.site,
+            strips,
+            endings=ENDINGS,
+            known=(".tsv", ".csv", ".json"),
+            write=partial(_write_table, state),
+        )
 
     def ask_screen(self, name: str, strips: "list[Strip]") -> None:
         """Write the screen as it is now."""
-        self._ask(name, SCREEN_ENDINGS, strips, None)
-
-    def _ask(
-        self, name: str, endings: str, strips: "list[Strip]", state: "ViewState | None"
-    ) -> None:
-        from tui import export
-        from tui.screens.export import ExportPrompt
-
-        suffix = ".svg" if state is None else ".tsv"
-        start = str(Path(export.suggested_name("activations", clean(name, 80))).with_suffix(suffix))
-
-        def answered(typed: str | None) -> None:
-            if typed:
-                path = Path(typed).expanduser()
-                self._app.run_worker(self._write(path, strips, state), group="export")
-
-        self._app.push_screen(ExportPrompt(start, endings=endings), answered)
-
-    async def _write(self, path: Path, strips: "list[Strip]", state: "ViewState | None") -> None:
-        try:
-            await asyncio.to_thread(_write_now, path, strips, state)
-        except LamellaError as error:
-            self._app.warn(str(error))
-        else:
-            self._app.notify(f"written: {clean(str(path))}", markup=False)
+        self._files.ask("activations", name, strips)
 
 
-def _write_now(path: Path, strips: "list[Strip]", state: "ViewState | None") -> None:
+def _write_table(state: "ViewState", path: Path) -> bool:
+    """Write a table; see `result_files.Write`."""
     from tui import export
 
-    if path.suffix == ".svg":
-        text = export.screen_svg(strips, "lamella activations")
-    elif path.suffix == ".txt":
-        text = export.screen_text(strips)
-    elif state is not None and path.suffix == ".json":
-        text = table_json(state)
-    elif state is not None and path.suffix in TABLES:
-        text = table_text(state, TABLES[path.suffix])
+    if path.suffix == ".json":
+        export.write_new(path, table_json(state))
+    elif path.suffix in TABLES:
+        export.write_new(path, table_text(state, TABLES[path.suffix]))
     else:
-        endings = ".svg or .txt" if state is None else ".json, .csv, .tsv, .svg or .txt"
-        raise UsageError("what to write is told by the ending", hint=f"use {endings}")
-    export.write_new(path, text)
+        return False
+    return True
 
 
 def records(state: "ViewState") -> "list[Row]":
@@ -112,16 +86,5 @@ def table_json(state: "ViewState") -> str:
 
 
 def table_text(state: "ViewState", separator: str) -> str:
-    """The table with a line of names; what is not defined is empty, words are made safe."""
-    import csv
-
-    rows = records(state)
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    if rows:
-        writer.writerow([clean(name) for name in rows[0]])
-    for row in rows:
-        # Safe, because people look at such files in terminals; the JSON has them exact.
-        cells = [clean(value) if isinstance(value, str) else value for value in row.values()]
-        writer.writerow(["" if value is None else value for value in cells])
-    return out.getvalue()
+    """The table with a line of names; see `result_files.table_text`."""
+    return table_of(records(state), separator)

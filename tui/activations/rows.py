@@ -1,17 +1,14 @@
 """The tables of the screen: neurons of a site, and sites; columns of text, without a widget."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
-
-from rich.segment import Segment
-from rich.style import Style
-from textual.strip import Strip
 
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.palette import Palette
+from tui.short_paths import short_path
+from tui.tables import Cell, Column, Rows, that_fit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,63 +18,13 @@ if TYPE_CHECKING:
     from tui.activations.state import ViewState
 
 SHOWS = {"shift": "words", "union": "words", "mass": "mass", "mass_change": "mass",
-         "count": "count", "tag_distance": "by tags"}  # fmt: skip
+         "count": "count", "tag_distance": "by tags", "new_gone": "mass"}  # fmt: skip
 """The column that shows what an order sorts by, where that is not the distance."""
 
 LEAST_WORD = 9
 """Cells of a column of words; narrower ones are left out."""
 
 MOST_WORD = 24
-
-Cell = tuple[str, Style]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a table.
-
-    Attributes:
-        title: above it.
-        width: cells.
-        cell: text and style for a row, by what the row stands for.
-        left: whether it is aligned to the left.
-    """
-
-    title: str
-    width: int
-    cell: Callable[[int], Cell]
-    left: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A table: its columns, and what each row stands for.
-
-    Attributes:
-        columns: from the left.
-        at: a neuron or a site for each row.
-        empty: what is said where there is no row.
-    """
-
-    columns: tuple[Column, ...]
-    at: tuple[int, ...]
-    empty: str = ""
-
-    def header(self) -> Strip:
-        """The line of titles."""
-        style = Style(bold=True)
-        cells = [_fit(column.title, column.width, column.left) for column in self.columns]
-        return Strip([Segment(f"{cell} ", style) for cell in cells])
-
-    def line(self, row: int, selected: bool) -> Strip:
-        """One row; the highlight covers its number alone, so that all else keeps its colour."""
-        parts = []
-        for number, column in enumerate(self.columns):
-            text, style = column.cell(self.at[row])
-            over = Style(reverse=True, bold=True) if selected and number == 1 else Style()
-            parts.append(Segment(_fit(text, column.width, column.left), style + over))
-            parts.append(Segment(" "))
-        return Strip(parts)
 
 
 def neuron_rows(state: "ViewState", palette: Palette, width: int, query: str = "") -> Rows:
@@ -101,31 +48,49 @@ def neuron_rows(state: "ViewState", palette: Palette, width: int, query: str = "
 
 
 def _neuron_columns(state: "ViewState", palette: Palette, width: int) -> tuple[Column, ...]:
-    from inspect_core.activations.records import STATES
-
+    """Mark and number, then what the rows are sorted by; of the others what fits, then words."""
     report = state.report
     table = report.sites[state.site].neurons
-    styles = palette.styles
-    plain, quiet = styles["module"], styles["muted"]
+    plain = palette.styles["module"]
     alone = is_alone(report)
     by = "original" if state.order == "original" else "distance"
-    rare, states, marks = table.rare, table.state, marks_of(table, palette, by)
+    numbers = _numbers(table, palette, alone, by)
+    first = SHOWS.get(state.order, numbers[0].title)
+    wanted = [
+        Column("", 1, _note(table, palette, by)),
+        Column("neuron", 6, lambda unit: (str(unit), plain)),
+        *[column for column in numbers if column.title == first],
+    ]
+    rest = [column for column in numbers if column.title != first]
+    sides = (1,) if alone else (0, 1)
+    kept = that_fit(wanted, rest, width - len(sides) * (LEAST_WORD + 1))
+    room = width - sum(column.width + 1 for column in kept)
+    long = min(MOST_WORD, room // len(sides) - 1)
+    if long >= LEAST_WORD:
+        titles = ("strongest word",) if alone else ("word before", "word after")
+        if long < len("word before"):
+            titles = ("word",) if alone else ("before", "after")
+        for side, title in zip(sides, titles, strict=True):
+            kept.append(Column(title, long, _word(table, side, long, palette), left=True))
+    return tuple(kept)
 
-    def note(unit: int) -> Cell:
-        if unit in marks:
-            return marks[unit], styles["tunable"]
-        return (palette.glyphs.note, styles["note"]) if rare[unit] else (" ", quiet)
+
+def _numbers(table: "NeuronTable", palette: Palette, alone: bool, by: str) -> list[Column]:
+    """The columns of numbers, the most telling first."""
+    from inspect_core.activations.records import STATES
+
+    styles = palette.styles
+    plain, quiet = styles["module"], styles["muted"]
+    states = table.state
+
+    def both(texts: list[str]) -> Cell:
+        return (texts[1] if alone else f" {_to(palette)} ".join(texts), plain)
 
     def pair(values: "NDArray[np.int64]") -> Callable[[int], Cell]:
-        def cell(unit: int) -> Cell:
-            before, after = (fmt.count(int(side[unit])) for side in values)
-            return (after if alone else f"{before} {_to(palette)} {after}", plain)
-
-        return cell
+        return lambda unit: both([fmt.count(int(side[unit])) for side in values])
 
     def mass(unit: int) -> Cell:
-        before, after = (fmt.number(float(side[unit])) for side in table.mass)
-        return (after if alone else f"{before} {_to(palette)} {after}", plain)
+        return both([fmt.number(float(side[unit])) for side in table.mass])
 
     def state_word(unit: int) -> Cell:
         if alone:
@@ -133,45 +98,49 @@ def _neuron_columns(state: "ViewState", palette: Palette, width: int) -> tuple[C
         word = STATES[int(states[unit])]
         return word, quiet if word in ("shared", "dead") else styles["delta"]
 
-    def word(side: int) -> Callable[[int], Cell]:
-        return lambda unit: (clean(table.top_word[side][unit], MOST_WORD), plain)
-
     two = 5 if alone else 13
-    wanted = [
-        Column("", 1, note),
-        Column("neuron", 6, lambda unit: (str(unit), plain)),
+    columns = [
+        Column("words", two, pair(table.length)),
+        Column("count", two, pair(table.count)),
+        Column("mass", 7 if alone else 17, mass),
     ]
-    if not alone:
-        distance = table.original if by == "original" else table.distance
-        wanted.append(Column(by, 8, _distances(distance, palette)))
-    rest = [Column("words", two, pair(table.length))]
-    if not alone:
-        rest.append(Column("state", 6, state_word, left=True))
-    rest += [Column("count", two, pair(table.count)), Column("mass", 7 if alone else 17, mass)]
-    if table.tag_distance is not None and not alone:
-        rest.append(Column("by tags", 8, _distances(table.tag_distance, palette)))
-    # First what the rows are sorted by: what does not fit is left out from the end.
-    rest.sort(key=lambda column: column.title != SHOWS.get(state.order))
-    sides = 1 if alone else 2
-    kept = _that_fit(wanted, rest, width - sides * (LEAST_WORD + 1))
-    room = width - sum(column.width + 1 for column in kept)
-    long = min(MOST_WORD, room // sides - 1)
-    if long >= LEAST_WORD:
-        titles = ("strongest word",) if alone else ("word before", "word after")
-        if long < len("word before"):
-            titles = ("word",) if alone else ("before", "after")
-        for side, title in zip((1,) if alone else (0, 1), titles, strict=True):
-            kept.append(Column(title, long, word(side), left=True))
-    return tuple(kept)
+    if alone:
+        return columns
+    distance = table.original if by == "original" else table.distance
+    columns.insert(0, Column(by, 8, _distances(distance, palette)))
+    columns.insert(2, Column("state", 6, state_word, left=True))
+    if table.tag_distance is not None:
+        columns.append(Column("by tags", 8, _distances(table.tag_distance, palette)))
+    return columns
 
 
-def marks_of(table: "NeuronTable", palette: Palette, by: str) -> dict[int, str]:
-    """The neurons that moved most and least, with their marks; as in the pictures."""
-    from tui.activations.figures import facts
+def _note(table: "NeuronTable", palette: Palette, by: str) -> Callable[[int], Cell]:
+    """What is said of a neuron in one cell: it moved, is new or gone, or is rare."""
+    marks, rare = unit_marks(table, palette, by), table.rare
+    nothing = " ", palette.styles["muted"]
+    few = palette.glyphs.note, palette.styles["note"]
+    return lambda unit: marks.get(unit) or (few if rare[unit] else nothing)
 
-    most, least = facts.marked_units(table, by)
-    marks = facts.marks_of(palette)
-    return dict.fromkeys(least, marks.least) | dict.fromkeys(most, marks.most)
+
+def _word(table: "NeuronTable", side: int, room: int, palette: Palette) -> Callable[[int], Cell]:
+    style = palette.styles["module"]
+    return lambda unit: (clean(table.top_word[side][unit], room), style)
+
+
+def unit_marks(table: "NeuronTable", palette: Palette, by: str) -> dict[int, Cell]:
+    """The neurons that moved most and least, the new and the gone ones; as in the pictures."""
+    from inspect_core.activations.neurons import NEW
+    from inspect_core.activations.ranking import marked, new_and_gone
+    from tui.activations.figures.facts import marks_of
+
+    marks, styles, states = marks_of(palette), palette.styles, table.state
+    most, least = marked(table, by=by)
+    found = {
+        unit: (marks.new if states[unit] == NEW else marks.gone, styles["type"])
+        for unit in new_and_gone(table)
+    }
+    found |= dict.fromkeys(least, (marks.least, styles["delta"]))
+    return found | dict.fromkeys(most, (marks.most, styles["note"]))
 
 
 def site_rows(report: "ActivationReport", palette: Palette, width: int) -> Rows:
@@ -181,7 +150,8 @@ def site_rows(report: "ActivationReport", palette: Palette, width: int) -> Rows:
     sites = [site.neurons for site in report.sites]
     plain = palette.styles["module"]
     alone = is_alone(report)
-    means = [site_movement(table).mean for table in sites]
+    moved = [site_movement(table) for table in sites]
+    means = [one.mean for one in moved]
     largest = max([mean for mean in means if not isnan(mean)], default=1.0) or 1.0
 
     def bar(at: int) -> Cell:
@@ -194,16 +164,24 @@ def site_rows(report: "ActivationReport", palette: Palette, width: int) -> Rows:
         return lambda at: (f"{int((sites[at].state == state).sum()):,}", plain)
 
     wanted = [Column("", 1, bar)]
-    rest = [] if alone else [Column("distance", 8, lambda at: (fmt.number(means[at]), plain))]
-    rest.append(Column("neurons", 7, lambda at: (f"{sites[at].units:,}", plain)))
+    if alone:
+        rest = [Column("neurons", 7, lambda at: (f"{sites[at].units:,}", plain))]
+    else:
+        of = [
+            f"{one.neurons:,} of {table.units:,}" for one, table in zip(moved, sites, strict=True)
+        ]
+        rest = [
+            Column("distance", 8, lambda at: (fmt.number(means[at]), plain)),
+            Column("mean of", max(7, *map(len, of)), lambda at: (of[at], plain)),
+        ]
     rest += [
         Column(word, 6, counted(number))
         for number, word in ((3, "shared"), (1, "new"), (2, "gone"), (0, "dead"))
         if not alone or word == "dead"
     ]
-    kept = _that_fit(wanted, rest, width - 21)
+    kept = that_fit(wanted, rest, width - 21)
     room = max(10, min(60, width - 1 - sum(column.width + 1 for column in kept)))
-    name = Column("module", room, lambda at: (clean(sites[at].site, room), plain), left=True)
+    name = Column("module", room, lambda at: (short_path(sites[at].site, room), plain), left=True)
     return Rows((kept[0], name, *kept[1:]), tuple(range(len(sites))), "no module")
 
 
@@ -229,16 +207,19 @@ def summary_words(table: "NeuronTable", alone: bool, hidden: bool) -> str:
 
     from inspect_core.activations.movement import site_movement
     from inspect_core.activations.records import STATES
+    from tui.activations.figures.facts import rare_count
 
     counts = np.bincount(table.state, minlength=4).tolist()
-    rare = int((table.rare & (table.state != 0)).sum())
+    rare = rare_count(table)
     if alone:
-        parts = [_plural(table.units, "neuron"), f"{counts[0]:,} dead"]
+        parts = [_plural(table.units, "neuron")]
     else:
-        parts = [f"{_plural(table.units, 'neuron')}: {counts[3]:,} shared"]
-        parts += [f"{counts[at]:,} {STATES[at]}" for at in (1, 2, 0)]
-        parts.insert(0, f"mean distance {fmt.number(site_movement(table).mean)}")
-    return "  ".join([*parts, f"{rare:,} rare{' (hidden)' if hidden and rare else ''}"])
+        moved = site_movement(table)
+        parts = [f"mean distance {fmt.number(moved.mean)} of {moved.neurons:,} of {table.units:,}"]
+    if rare:
+        parts.append(f"{rare:,} rare{' hidden' if hidden else ''}")
+    told = (0,) if alone else (1, 2, 0)
+    return "  ".join([*parts, *[f"{counts[at]:,} {STATES[at]}" for at in told if counts[at]]])
 
 
 def _distances(values: "NDArray[np.float64]", palette: Palette) -> Callable[[int], Cell]:
@@ -246,30 +227,11 @@ def _distances(values: "NDArray[np.float64]", palette: Palette) -> Callable[[int
         value = float(values[unit])
         if isnan(value):
             return "-", palette.styles["muted"]
-        return f"{fmt.bar(value, palette.ascii_only)} {value:.3f}", palette.bar_style(value)
+        return f"{fmt.bar(value, palette.ascii_only)} {fmt.number(value):>5}", palette.bar_style(
+            value
+        )
 
     return cell
-
-
-def _that_fit(wanted: list[Column], rest: list[Column], width: int) -> list[Column]:
-    """The columns that are wanted, and of the rest as many as fit, from the left."""
-    kept = list(wanted)
-    room = width - sum(column.width + 1 for column in kept)
-    for column in rest:
-        room -= column.width + 1
-        if room < 0:
-            break
-        kept.append(column)
-    return kept
-
-
-def _fit(text: str, width: int, left: bool) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    if cell_len(text) > width:
-        return set_cell_size(text, width)
-    blank = " " * (width - cell_len(text))
-    return text + blank if left else blank + text
 
 
 def _plural(count: int, name: str) -> str:

@@ -8,20 +8,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import Input
 
 from inspect_core.text import clean
 from tui.activations import words
-from tui.activations.drawing import drawn
-from tui.activations.messages import (
-    NeuronHighlighted,
-    PaneResized,
-    RowPicked,
-    ViewDrawn,
-)
-from tui.activations.picture import PictureView
 from tui.activations.rows import neuron_rows, site_rows
 from tui.activations.state import LISTS_SITES, ViewState
 from tui.activations.steps import (
@@ -31,13 +21,15 @@ from tui.activations.steps import (
     next_view,
     typed_number,
 )
-from tui.activations.table import TableView
-from tui.detail_control import SETTLE_SECONDS
 from tui.keys import ACTIVATIONS, ELSEWHERE
+from tui.messages import PaneResized, RowPicked, TableRowHighlighted
 from tui.palette import Palette
+from tui.screens.drawn import DrawnScreen
 from tui.screens.inspector import ONE_PANE
 from tui.widgets.bars import StatusLine, TitleBar
 from tui.widgets.key_line import KeyLine
+from tui.widgets.picture import PictureView
+from tui.widgets.table import TableView
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -45,7 +37,7 @@ if TYPE_CHECKING:
     from tui.activations.control import ActivationControl
 
 
-class ActivationScreen(Screen[None]):
+class ActivationScreen(DrawnScreen):
     """Shows what neurons listen to; its owner runs the jobs and keeps what is shown.
 
     Args:
@@ -54,14 +46,13 @@ class ActivationScreen(Screen[None]):
         said: what the line of status says first.
     """
 
+    PLACE = "activations"
     HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (ONE_PANE, "-two-panes")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [*ACTIVATIONS, *ELSEWHERE]
 
     def __init__(self, palette: Palette, control: "ActivationControl", said: str = "") -> None:
-        super().__init__()
-        self._palette, self._control, self._said = palette, control, said
-        self._drawings = 0
-        self._settling: Timer | None = None
+        super().__init__(palette)
+        self._control, self._said = control, said
         self._query = ""
 
     def compose(self) -> ComposeResult:
@@ -80,16 +71,6 @@ class ActivationScreen(Screen[None]):
         return self.query_one(TableView)
 
     @property
-    def picture(self) -> PictureView:
-        """The picture."""
-        return self.query_one(PictureView)
-
-    @property
-    def status(self) -> StatusLine:
-        """The line of status."""
-        return self.query_one(StatusLine)
-
-    @property
     def state(self) -> ViewState | None:
         """What is on show; None before anything was found."""
         return self._control.state
@@ -104,7 +85,7 @@ class ActivationScreen(Screen[None]):
     # What is shown
 
     def show(self) -> None:
-        """Show everything anew: there is a result, or a run began or failed."""
+        """See `DrawnScreen.show`."""
         state = self.state
         self.show_titles()
         if state is None:
@@ -127,13 +108,14 @@ class ActivationScreen(Screen[None]):
     def say_ready(self) -> None:
         """The line of status while nothing runs, or how far it is."""
         if not self._control.running:
-            text, state = words.ready(self._control, self.state, self._query)
+            text, state = words.ready(self._control, self.state, self._query, self.size.width)
             self.status.say(text, state)
 
     def _say_instead(self) -> None:
         """What stands where there is no result."""
         from tui.figures.message import message_figure
 
+        self.draw_nothing_more()
         text = words.instead(self._control)
         width, _ = self.picture.room
         self.picture.show(message_figure(text[0], text[1:], self._palette, width))
@@ -155,24 +137,11 @@ class ActivationScreen(Screen[None]):
             self._control.state = at_row(state, self.table.chosen)
 
     def draw(self, anew: bool = True) -> None:
-        """Draw the picture, on a thread: plots take tens of milliseconds."""
+        """See `DrawnScreen.draw`."""
         state, view = self.state, self.picture
         if state is None or state.kind == "table" or not view.size.width:
             return
-        self._drawings += 1
-        number, room = self._drawings, view.room
-
-        def work() -> None:
-            lines = drawn(state, self._palette, room)
-            self.post_message(ViewDrawn(number, lines, anew))
-
-        self.run_worker(work, thread=True, exclusive=True, group="draw-activations")
-
-    @on(ViewDrawn)
-    def view_drawn(self, message: ViewDrawn) -> None:
-        """Show a drawing, unless another was asked for meanwhile."""
-        if message.number == self._drawings and self.state is not None:
-            self.picture.show(message.lines, message.anew)
+        self.draw_with(partial(_drawn, state, self._palette, view.room), anew)
 
     @on(PaneResized)
     def pane_resized(self) -> None:
@@ -181,10 +150,10 @@ class ActivationScreen(Screen[None]):
             self._say_instead()
         else:
             self._lay_out()
-            self._draw_soon()
+            self.draw_soon()
 
-    @on(NeuronHighlighted)
-    def highlighted(self, message: NeuronHighlighted) -> None:
+    @on(TableRowHighlighted)
+    def highlighted(self, message: TableRowHighlighted) -> None:
         """The picture follows the cursor, once it rests."""
         state = self.state
         if state is None:
@@ -194,16 +163,11 @@ class ActivationScreen(Screen[None]):
             self._control.state = chosen
             self.show_titles()
             self.say_ready()
-            self._draw_soon()
+            self.draw_soon()
 
     def _go(self, state: ViewState) -> None:
         self._control.state = state
         self.show()
-
-    def _draw_soon(self) -> None:
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(SETTLE_SECONDS, partial(self.draw, anew=False))
 
     # What keys do
 
@@ -226,8 +190,8 @@ class ActivationScreen(Screen[None]):
                 self._control.start()
         elif state.kind == LISTS_SITES:
             self.action_view("overview")
-        elif state.unit is not None and self.table.chosen is not None:
-            self._control.open_neuron(state.site, state.unit)
+        elif state.unit is not None and self.table.rows is not None and self.table.rows.at:
+            self._control.open_neuron(state.site, state.unit, self.table.rows.at)
 
     def action_view(self, kind: str) -> None:
         """Show one of the views."""
@@ -283,18 +247,12 @@ class ActivationScreen(Screen[None]):
         state = self.state
         if state is None:
             return
-        text = words.copied(state)
-        self.app.copy_to_clipboard(text)
-        self.notify(f"copied: {text}", markup=False)
+        self.copy_text(words.copied(state))
 
     def action_export(self) -> None:
         """Write the table or the screen to a file."""
         if self.state is not None:
             self._control.files.ask(self.state, self.lines())
-
-    def lines(self) -> "list[Strip]":
-        """What the screen shows now."""
-        return self._compositor.render_strips()
 
     async def action_back(self) -> None:
         """Leave the filter, or the screen."""
@@ -348,3 +306,9 @@ class ActivationScreen(Screen[None]):
             self._query = query
             self._lay_out()
         self.say_ready()
+
+
+def _drawn(state: ViewState, palette: Palette, room: tuple[int, int]) -> "list[Strip]":
+    from tui.activations.figures import draw_view
+
+    return draw_view(state, palette, *room)

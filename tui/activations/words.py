@@ -1,17 +1,23 @@
 """What the screen of activations says: its titles, its line of status, what is copied."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.activations.rows import is_alone, summary_words
+from tui.short_paths import short_path
 
 if TYPE_CHECKING:
-    from inspect_core.control import Progress
     from tui.activations.control import ActivationControl
     from tui.activations.state import ViewState
 
 OTHERWISE = "A changes texts, tokenizer or rule, esc leaves."
+
+LEAST_NOTE = 40
+"""Cells of a note that a model or the texts come with."""
 
 Parts = tuple[list[tuple[str, str]], str]
 """Texts with the state whose colour they take, and figures to the right."""
@@ -26,7 +32,7 @@ def title(control: "ActivationControl", state: "ViewState | None") -> Parts:
     left.append((clean(after, 40), "module"))
     if not is_alone(state.report):
         left += [("vs", "muted"), (clean(before, 40), "module")]
-    site = clean(state.report.sites[state.site].neurons.site, 60)
+    site = short_path(state.report.sites[state.site].neurons.site, 40)
     several = len(state.report.sites) > 1
     place = f"  {state.site + 1} of {len(state.report.sites)}" if several else ""
     return left, f"{site}{place}"
@@ -35,7 +41,7 @@ def title(control: "ActivationControl", state: "ViewState | None") -> Parts:
 def about(control: "ActivationControl", state: "ViewState | None") -> Parts:
     """The second line: the rule with its sign, the texts, the order."""
     answers = control.answers
-    file = clean(answers.file, 40) if answers is not None else ""
+    file = clean(control.file, 40)
     if state is None:
         rule = answers.rule.words if answers is not None else ""
         return [(rule, "muted"), (file, "muted")], ""
@@ -66,25 +72,44 @@ def orders_of(state: "ViewState") -> list[str]:
 
 
 def ready(
-    control: "ActivationControl", state: "ViewState | None", query: str = ""
+    control: "ActivationControl", state: "ViewState | None", query: str = "", width: int = 400
 ) -> tuple[str, str]:
-    """The line of status while nothing runs, and the state whose colour it takes."""
+    """The line of status while nothing runs, and the state whose colour it takes.
+
+    Args:
+        control: what failed, if anything did.
+        state: what is on show.
+        query: what the list is kept to.
+        width: cells of the line; what has no room is left out.
+    """
     if control.problem:
         return f"{control.problem}  enter tries again, A asks anew", "note"
     if state is None:
         return "", "muted"
     table = state.report.sites[state.site].neurons
-    parts = []
     alone = is_alone(state.report)
-    parts.append(summary_words(table, alone, state.hide_rare))
-    if query:
-        parts.insert(0, f"words with {clean(query, 30)}: esc ends it")
+    parts = [f"words with {clean(query, 30)}: esc ends it"] if query else []
+    parts += summary_words(table, alone, state.hide_rare).split("  ")
     if alone:
         parts.append("no reference: nothing to compare with")
+    line = _that_fit(parts, width - 2)
     notes = state.report.notes
     if notes:
-        parts.append(notes[0] if len(notes) == 1 else f"{notes[0]} and {len(notes) - 1} more notes")
-    return clean("  ".join(parts), 400), "muted"
+        told = notes[0] if len(notes) == 1 else f"{len(notes)} notes: {notes[0]}"
+        if cell_len(line) + LEAST_NOTE > width:  # counts stand in the pictures, a note does not
+            line = _that_fit(parts, width - LEAST_NOTE)
+        line += f"  {clean(told, max(10, width - cell_len(line) - 4))}"
+    return clean(line, 400), "muted"
+
+
+def _that_fit(parts: Sequence[str], width: int) -> str:
+    """As many parts as fit, the first one whatever its length."""
+    text = parts[0]
+    for part in parts[1:]:
+        if cell_len(f"{text}  {part}") > width:
+            break
+        text += f"  {part}"
+    return text
 
 
 def instead(control: "ActivationControl") -> list[str]:
@@ -97,26 +122,14 @@ def instead(control: "ActivationControl") -> list[str]:
             f"Enter tries again, {OTHERWISE}",
         ]
     if control.running:
-        answers = control.answers
-        file = clean(answers.file, 60) if answers is not None else "the texts"
+        file = clean(control.file, 60) or "the texts"
         return [
             where,
             f"running the model over {file}",
             "x stops it; esc goes back to the tree while it goes on, and i comes here again.",
         ]
-    return [where, "stopped", f"Enter begins again, {OTHERWISE}"]
-
-
-def progress_words(progress: "Progress", elapsed: float) -> tuple[str, float, str]:
-    """How far a run is: what, its share, rate and remaining time."""
-    total = max(1, progress.total)
-    rate = progress.done / max(elapsed, 1e-3)
-    text = f"{progress.done:,} of {progress.total:,} {clean(progress.unit, 20)}"
-    if not progress.done:
-        return text, 0.0, "opening the model"
-    left = fmt.duration((progress.total - progress.done) / max(rate, 1e-9))
-    speed = fmt.count(round(rate)) if rate >= 10 else f"{rate:.1f}"
-    return text, progress.done / total, f"{speed}/s  {left} left"
+    said = [where, "stopped", f"Enter begins again, {OTHERWISE}"]
+    return [*said, "I in the tree shows what was found before."] if control.has_earlier else said
 
 
 def copied(state: "ViewState") -> str:

@@ -17,8 +17,8 @@ ROWS = ("module", "neuron", "tag", "label")
 RULES = ("max", "top", "over")
 SIGNS = ("positive", "value", "magnitude")
 ORDERS = (
-    "distance", "tag_distance", "shift", "union", "mass", "mass_change", "count", "original",
-    "unit",
+    "distance", "tag_distance", "new_gone", "shift", "union", "mass", "mass_change", "count",
+    "original", "unit",
 )  # fmt: skip
 
 SECTIONS = {
@@ -63,7 +63,8 @@ SECTIONS = {
     "labels",
     metavar="COLUMN",
     multiple=True,
-    help="A value of the whole text that counts as a feature; can be repeated.",
+    help="A value of the whole text that counts as a feature; NAME:sign for the sign of a "
+    "number; can be repeated.",
 )
 @click.option("--most", type=click.IntRange(min=1), metavar="N", help="The first N texts.")
 @click.option("--tagger", metavar="NAME", help="Tag the words; a wrong NAME lists them.")
@@ -131,18 +132,27 @@ def activations(
       lamella activations MODEL --ref BASE --text reviews.txt --neuron encoder.layer.5:117
       lamella activations --table before.tsv --table after.tsv
 
-    PATTERN is the end of a dotted name (output.dense, layer.5), or has the shell's * ? and [ ],
-    or {n} for a number. Columns are names of the file's first row, or numbers from 1. A
-    transformer's units are signed: --sign says what of them counts. The tokenizer is the
-    checkpoint's own; nothing is fetched. What was found for files is kept in the cache folder.
+    PATTERN is the whole of a dotted name or its end (output.dense, layer.5), also with the
+    shell's * ? and [ ], or {n} for a number; re:REGEX fits whole names, =NAME just that one, *
+    every module, (model) the model itself. NAME#2 in results is the second call of a module that
+    layers share: --module takes NAME and records every call. Columns are names of the file's
+    first row, or numbers from 1. A transformer's units are signed: --sign says what of them
+    counts. The tokenizer is the checkpoint's own; nothing is fetched. What was found for files is
+    kept in the cache folder.
 
     \b
     Columns:
       distance          Hellinger, of words; tag_distance: of tags; n/a where a side has none
-      union             words of either side; length_*: words of each side
-      count_*, mass_*   activations, and the sum of them
+      union             words of either side; length_*: words of each side; shift: from one
+                        to the other; tag_union, tag_length_*: of tags
+      count_*, mass_*   activations, and the sum of them; word_*: the strongest, by mass
       original          the distance as TX-Ray's code has it: divided by union
       state             shared, new, gone or dead; rare: under 20 activations on a side
+      mean_*            of a module: the mean distance of its frequent neurons, those with 20
+                        activations on each side; weighted_*: each by
+                        the lesser number of its activations
+      best              of a word: its strongest activation, with the sentence; mean, share: of
+                        all its activations, of the neuron's mass
 
     JSON is ASCII, names exact; what is not defined is null, in CSV and TSV empty. No file is
     overwritten. Exit code: 0, and 2 for problems.

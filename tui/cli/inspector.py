@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--map", "map_file", metavar="FILE", help="Your own rules of pairing.")
 @click.option("--node", metavar="PATTERN", help="Begin on the first module or tensor that fits.")
 @click.option("--plan", "plan_file", metavar="FILE", help="Begin in plan mode, with this plan.")
-@click.option("--text", metavar="FILE", help="Texts for the activations of neurons (key i).")
+@click.option("--text", metavar="FILE", help="Texts for neurons (key i) and the landscape (key d).")
 @click.option("--text-column", metavar="NAME", help="The column of FILE with the text.")
 @click.option("--label", "labels", metavar="COLUMN", multiple=True, help="A column of labels.")
 @click.option("--tokenizer", metavar="PATH", help="A tokenizer to use instead of the model's own.")

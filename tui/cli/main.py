@@ -13,6 +13,7 @@ from tui.cli.activations import activations
 from tui.cli.audit import audit
 from tui.cli.check import check
 from tui.cli.diff import diff
+from tui.cli.geometry import geometry
 from tui.cli.inspector import demo, open_app
 from tui.cli.plan import plan
 from tui.cli.tree import tree
@@ -57,6 +58,7 @@ def cli() -> None:
       lamella audit BASE MODEL        proof that what should be frozen is
       lamella plan MODEL              freezing and adapters, tried before training
       lamella activations MODEL       what its neurons listen to, before and after
+      lamella geometry MODEL          the landscape of its representations, layer by layer
       lamella RESULT                  the app on a result of diff --save
 
     MODEL is a safetensors, PyTorch or GGUF file, a folder, a quoted pattern, several files, or
@@ -65,7 +67,7 @@ def cli() -> None:
     """  # noqa: D301 - \b is click's mark for lines that stay as they are
 
 
-for command in (open_app, demo, tree, diff, check, audit, plan, activations):
+for command in (open_app, demo, tree, diff, check, audit, plan, activations, geometry):
     cli.add_command(command)
 
 

@@ -1,10 +1,11 @@
 """One neuron, and several stages, printed for people."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inspect_core.activations.neurons import RARE, NeuronDetail, Share, Strong
-from inspect_core.activations.records import SIDES, several_rows
+from inspect_core.activations.neurons import RARE, NeuronDetail, NeuronTable, Share, Strong
+from inspect_core.activations.records import SIDES, several_rows, why_undefined
 from inspect_core.results.tables import Sheet, SheetColumn, Value
 from tui import format as fmt
 from tui.commands.output import BOLD, Output, cells_of
@@ -38,6 +39,9 @@ def print_neuron(
     """
     output.line((f"neuron {detail.unit} of {output.cut(detail.site)}", BOLD))
     output.line((report.rule, "muted"))
+    table = next((s.neurons for s in report.sites if s.neurons.site == detail.site), None)
+    if table is not None:
+        _print_numbers(table, detail.unit, alone, output)
     for side, words in enumerate(detail.words):
         if alone and side == 0:
             continue
@@ -45,10 +49,34 @@ def print_neuron(
         mark = "" if alone else f"{SIDES[side]}: "
         output.line(f"{mark}{output.cut(report.titles[side])}")
         _print_words(words, output)
+        more = 0 if table is None else int(table.length[side, detail.unit]) - len(words)
+        if more > 0:
+            output.line((f"{more:,} more word{'' if more == 1 else 's'}", "muted"))
     for title, shares in (("tag", detail.tags), *detail.labels):
         if shares:
             output.line()
             print_sheet(_shares(shares, output.cut(title, 40), alone), output)
+
+
+def _print_numbers(table: NeuronTable, unit: int, alone: bool, output: Output) -> None:
+    """What the table of the module says of a neuron."""
+    arrow = " -> " if output.ascii_only else " → "
+    sides = (1,) if alone else (0, 1)
+
+    def told(values: Sequence[str], what: str) -> str:
+        return f"{arrow.join(values)} {what}"
+
+    parts = [
+        told([f"{table.length[side, unit]:,}" for side in sides], "words"),
+        told([f"{table.count[side, unit]:,}" for side in sides], "activations"),
+        told([fmt.number(float(table.mass[side, unit])) for side in sides], "mass"),
+    ]
+    if not alone:
+        why = why_undefined(table, unit)
+        parts.insert(0, why or f"distance {fmt.number(float(table.distance[unit]))}")
+        if table.tag_distance is not None and not math.isnan(table.tag_distance[unit]):
+            parts.insert(1, f"by tags {fmt.number(float(table.tag_distance[unit]))}")
+    output.line(", ".join(parts))
 
 
 def _print_words(words: Sequence[Strong], output: Output) -> None:
@@ -110,7 +138,8 @@ def print_several(report: "SeveralReport", asked: "Asked", output: Output) -> No
         output: where to.
     """
     for at, title in enumerate(report.titles):
-        facts = f"  {report.samples[at]:,} texts" if report.samples[at] else ""
+        texts = f"  {report.samples[at]:,} texts" if report.samples[at] else ""
+        facts = f"{texts}  {report.tokens[at]:,} tokens"
         output.line((f"{at + 1} {output.cut(title)}", BOLD), (facts, "muted"))
     output.line((f"{report.rule}; distance of stages by their numbers", "muted"))
     output.line()
@@ -136,6 +165,7 @@ def _print_moved(
     columns = (
         SheetColumn("unit", "name", "neuron"),
         *[SheetColumn(words, "number", words, at) for at, words in enumerate(between)],
+        SheetColumn("count", "text", "activations", 2),
         SheetColumn("top", "text", "strongest", 1),
     )
     arrow = " -> " if output.ascii_only else " → "
@@ -143,9 +173,10 @@ def _print_moved(
     for row in several_rows(report, not asked.show_rare, asked.top_rows or 10):
         words = [str(row[f"word_{stage + 1}"] or "-") for stage in range(last)]
         shown = arrow.join([output.cut(word, 14) for word in words])
-        moved.append((f"{row['site']}:{row['unit']}", *[row[key] for key in keys], shown))
+        counts = arrow.join([f"{row[f'count_{stage + 1}']:,}" for stage in range(last)])
+        moved.append((f"{row['site']}:{row['unit']}", *[row[key] for key in keys], counts, shown))
     output.line()
     if moved:
         print_sheet(Sheet("neuron", columns, moved), output)
     else:
-        output.line((f"no neuron has {RARE} activations in every stage", "note"))
+        output.line((f"no neuron has {RARE} activations in each stage that activates it", "note"))

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from inspect_core.activations.movement import site_movement
-from inspect_core.activations.neurons import RARE, FeatureShare, NeuronTable, SiteReport
-from inspect_core.activations.ranking import MARKED, ORDERS, ranking, top_and_least
+from inspect_core.activations.neurons import (
+    GONE,
+    NEW,
+    RARE,
+    FeatureShare,
+    NeuronTable,
+    SiteReport,
+)
+from inspect_core.activations.ranking import MARKED, ORDERS, marked, new_and_gone, ranking
 from inspect_core.activations.records import STATES, why_undefined
 from inspect_core.results.tables import Sheet, SheetColumn, Value
 from tui.commands.activation_files import hidden, order_of
@@ -23,6 +30,9 @@ MOST_ROWS = 40
 
 MOST_SHARES = 30
 """Tags of a module that are printed; files have all."""
+
+LONE = "newly active / gone silent, by mass"
+"""Neurons that one side alone activates."""
 
 WORD_CELLS = 18
 """Of a word in a table of neurons."""
@@ -118,7 +128,10 @@ def _most_moved(report: "ActivationReport", alone: bool) -> NeuronTable:
 
 
 def _print_extremes(table: NeuronTable, asked: "Asked", alone: bool, output: Output) -> None:
-    """The neurons of one module that moved most and least; alone, those of most mass."""
+    """The neurons of one module that moved most and least, then the new and gone ones.
+
+    Alone, those of most mass.
+    """
     count = asked.top_rows or MARKED
     if alone or asked.sort is not None:
         order = order_of(asked, alone)
@@ -130,13 +143,14 @@ def _print_extremes(table: NeuronTable, asked: "Asked", alone: bool, output: Out
         print_sheet(_neurons(table, units, heading, asked, alone, output), output, bars=True)
         return
     by = "original" if asked.original else "distance"
-    most, least = top_and_least(table, count, by, not asked.show_rare)
-    if not most:
+    most, least = marked(table, count, by, not asked.show_rare)
+    lone = new_and_gone(table, count, not asked.show_rare)
+    if not most and not least:
         _print_too_few(table, alone, output)
-        return
-    # A neuron is not said to have moved most and least.
-    least = [unit for unit in reversed(least) if unit not in most]
-    for words, units in (("moved most", most), ("moved least", least)):
+    elif not most:
+        output.line((f"{output.cut(table.site)}: none moved", "note"))
+    lists = (("moved most", most), ("moved least", [*reversed(least)]), (LONE, lone))
+    for words, units in lists:
         if units:
             heading = f"{output.cut(table.site)}: {words}"
             print_sheet(_neurons(table, units, heading, asked, alone, output), output, bars=True)
@@ -172,6 +186,8 @@ def _neurons(
 ) -> Sheet:
     """Neurons of one module as a sheet for people."""
     distance = table.original if asked.original else table.distance
+    lone = bool(((table.state[units] == NEW) | (table.state[units] == GONE)).all())
+    mass = table.mass[:, units].max(axis=0) if lone else table.mass[1, units]
     title = "TX-Ray's" if asked.original else "distance"
     tagged = table.tag_distance is not None and not alone
     moved = () if alone else (
@@ -181,11 +197,11 @@ def _neurons(
     columns = (
         SheetColumn("unit", "name", heading), *moved,
         SheetColumn("length", "text", "words", 3), SheetColumn("count", "text", "activations", 5),
-        SheetColumn("mass", "number", "mass" if alone else "mass after", 0 if alone else 2),
+        SheetColumn("mass", "number", "mass" if alone or lone else "mass after", 0 if alone else 2),
         SheetColumn("top", "text", "strongest", 1), SheetColumn("note", "words"),
     )  # fmt: skip
     rows = []
-    for unit in units:
+    for unit, own in zip(units, mass.tolist(), strict=True):
         numbers: list[Value] = [] if alone else [float(distance[unit])]
         if tagged and table.tag_distance is not None:
             numbers.append(float(table.tag_distance[unit]))
@@ -194,7 +210,7 @@ def _neurons(
                 f"neuron {unit}", *numbers,
                 _both([f"{value:,}" for value in table.length[:, unit]], alone, output),
                 _both([f"{value:,}" for value in table.count[:, unit]], alone, output),
-                float(table.mass[1, unit]),
+                own,
                 _both([_word(side[unit], output) for side in table.top_word], alone, output),
                 _remark(table, unit, alone),
             )
@@ -248,5 +264,5 @@ def _features(shares: Sequence[FeatureShare], heading: str) -> Sheet:
 def _print_hidden(report: "ActivationReport", asked: "Asked", output: Output) -> None:
     left = hidden(report, asked)
     if left:
-        few = f"under {RARE} activations on a side"
+        few = f"fewer than {RARE} activations"
         output.line((f"{left:,} neurons with {few} are not listed; --all lists them", "muted"))

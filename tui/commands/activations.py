@@ -1,15 +1,14 @@
 """`lamella activations`: what neurons listen to, before and after, printed or as a file."""
 
-import sys
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from inspect_core.activations.rule import MAX, OVER, POSITIVE, TOP, Rule
 from inspect_core.capture.texts.source import TextSource
 from inspect_core.errors import UsageError
-from inspect_core.new_file import require_new, write_new
 from inspect_core.opening import Adapted, Files, Uri
 from inspect_core.work.activation_jobs import (
     ActivationQuery,
@@ -27,18 +26,17 @@ from tui.commands.activation_files import (
     sheet,
 )
 from tui.commands.activation_neuron import print_neuron, print_several
+from tui.commands.activation_places import module_beyond, neuron_place
 from tui.commands.activation_tables import print_report
 from tui.commands.diff_sense import SUFFIXES, Format
-from tui.commands.output import Output, into, note
+from tui.commands.output import Output, into
 from tui.commands.progress import ProgressLine
+from tui.commands.running import meant_form, submit, tell, write
 
 if TYPE_CHECKING:
     from inspect_core.activations.neurons import ActivationReport, NeuronDetail
     from inspect_core.activations.several import SeveralReport
     from tui.terminal import Look
-
-MOST_NOTES = 20
-"""Notes that are told one by one."""
 
 MOST_WORDS = 20
 """Words of one neuron, each side."""
@@ -48,6 +46,8 @@ MOST_WORDS = 20
 class Asked:
     """What `lamella activations` is asked for; see its help."""
 
+    model: Files | None = None
+    adapters: tuple[str, ...] = ()
     reference: str | None = None
     between: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
@@ -76,6 +76,11 @@ class Asked:
     output: Path | None = None
     look: "Look | None" = field(default=None, repr=False)
 
+    @property
+    def meant_rule(self) -> Rule:
+        """What counts as an activation."""
+        return _rule(self)
+
 
 def print_activations(model: Files | None, adapters: Sequence[str], asked: Asked) -> None:
     """Find and print.
@@ -88,6 +93,7 @@ def print_activations(model: Files | None, adapters: Sequence[str], asked: Asked
     Raises:
         LamellaError: texts, tokenizer or a model cannot be used, or an option makes no sense.
     """
+    asked = replace(asked, model=model, adapters=tuple(adapters))
     form = _form(asked)
     if asked.tables:
         _of_tables(model, adapters, asked, form)
@@ -96,14 +102,18 @@ def print_activations(model: Files | None, adapters: Sequence[str], asked: Asked
     backend = workers()
     try:
         if between:
-            _several(_submit(backend, FindSeveral(query, between)), asked, form)
+            _several(submit(backend, FindSeveral(query, between)), asked, form)
             return
-        report = _submit(backend, FindActivations(query))
+        report = submit(backend, FindActivations(query))
         if asked.neuron is None:
             _report(report, asked, query.is_alone, form)
             return
-        site, unit = _neuron(asked.neuron, report)
-        detail = _submit(backend, FindNeuron(query, site, unit, MOST_WORDS))
+        module = module_beyond(asked, report)
+        if module:  # not among the usual ones: what is asked for says which
+            query = replace(query, modules=(module,))
+            report = submit(backend, FindActivations(query))
+        site, unit = neuron_place(asked.neuron, report)
+        detail = submit(backend, FindNeuron(query, site, unit, MOST_WORDS))
         _detail(detail, report, asked, query.is_alone, form)
     finally:
         backend.close()
@@ -114,16 +124,6 @@ def workers() -> Backend:
     return Workers()
 
 
-def _submit(backend: Backend, job: Any) -> Any:
-    with ProgressLine() as control:
-        ticket = backend.submit(job, on_progress=control.report)
-        try:
-            return ticket.result()
-        except KeyboardInterrupt:
-            backend.close()  # before the line is wiped: nothing may be drawn after that
-            raise
-
-
 def _query(
     model: Files | None, adapters: Sequence[str], asked: Asked
 ) -> tuple[ActivationQuery, tuple[Uri, ...]]:
@@ -131,13 +131,19 @@ def _query(
     if model is None:
         raise UsageError("give MODEL", hint="or --table, for tables of TX-Ray")
     if not asked.texts:
-        raise UsageError("what does MODEL read?", hint="give --text FILE")
+        raise UsageError("no texts for MODEL to read", hint="give --text FILE")
     if len(asked.texts) > 2:
         raise UsageError("two at most: what is read before, and after", where="--text")
     if len(asked.texts) == 2 and asked.between:
         raise UsageError("goes with one --text", where="--stage")
     if asked.neuron is not None and asked.between:
         raise UsageError("goes without --stage", where="--neuron")
+    if asked.by in ("tag", "label") and asked.between:
+        raise UsageError("goes without --stage", where=f"--by {asked.by}")
+    if asked.by == "tag" and asked.tags_column is None and asked.tagger is None:
+        raise UsageError("no tags", where="--by tag", hint="give --tags-column or --tagger")
+    if asked.by == "label" and not asked.labels:
+        raise UsageError("no labels", where="--by label", hint="give --label COLUMN")
     if asked.tagger is not None and asked.tags_column is not None:
         raise UsageError("the tags are in the file already: --tags-column", where="--tagger")
     from tui.commands.adapters import app_models
@@ -185,6 +191,8 @@ def _rule(asked: Asked) -> Rule:
         raise UsageError("goes with --rule top", where="--top")
     if asked.threshold is not None and kind != OVER:
         raise UsageError("goes with --rule over", where="--over")
+    if asked.threshold is not None and not math.isfinite(asked.threshold):
+        raise UsageError(f"{asked.threshold} is no threshold", where="--over", hint="give a number")
     usual = Rule()
     return Rule(
         kind,
@@ -213,37 +221,28 @@ def _of_tables(model: Files | None, adapters: Sequence[str], asked: Asked, form:
         return
     before = stages[0] if len(stages) == 2 else None
     report = compare_stages(before, stages[-1])
+    _require_shares(report, asked)
     if asked.neuron is None:
         _report(report, asked, before is None, form)
         return
-    site, unit = _neuron(asked.neuron, report)
+    site, unit = neuron_place(asked.neuron, report)
     detail = neuron_detail(before, stages[-1], site, unit, MOST_WORDS)
     _detail(detail, report, asked, before is None, form)
 
 
-def _neuron(word: str, report: "ActivationReport") -> tuple[str, int]:
-    """The site and number that `[SITE:]N` means."""
-    sites = [site.neurons.site for site in report.sites]
-    place, _, number = word.rpartition(":")
-    if not (number.isascii() and number.isdigit() and len(number) < 12):
-        raise UsageError("is no number of a neuron", where=word, hint="give SITE:N, or N")
-    if not place:
-        if len(sites) > 1:
-            raise UsageError(
-                f"{len(sites)} modules have neurons",
-                where=word,
-                hint=f"say of which, as {sites[-1]}:{number}",
-            )
-        return sites[0], int(number)
-    fits = [site for site in sites if site == place or site.endswith(f".{place}")]
-    if len(fits) != 1:
-        which = "is none of the modules" if not fits else f"is one of {len(fits)} modules"
-        raise UsageError(which, where=place, hint=f"give one, as {sites[-1]}:{number}")
-    return fits[0], int(number)
+def _require_shares(report: "ActivationReport", asked: Asked) -> None:
+    """Refuse rows of tags or labels where the tables have none."""
+    for by, known in (
+        ("tag", any(site.tags for site in report.sites)),
+        ("label", any(shares for site in report.sites for _, shares in site.labels)),
+    ):
+        if asked.by == by and not known:
+            hint = "give --label COLUMN" if by == "label" else "a table has them as POS"
+            raise UsageError(f"the tables have no {by}s", where=f"--by {by}", hint=hint)
 
 
 def _report(report: "ActivationReport", asked: Asked, alone: bool, form: Format) -> None:
-    _tell(report.notes)
+    tell(report.notes)
     if form == "table":
         with into(asked.output):
             print_report(report, asked, alone, Output(asked.look))
@@ -256,18 +255,18 @@ def _report(report: "ActivationReport", asked: Asked, alone: bool, form: Format)
 def _detail(
     detail: "NeuronDetail", report: "ActivationReport", asked: Asked, alone: bool, form: Format
 ) -> None:
-    _tell((*report.notes, *detail.notes))
+    tell((*report.notes, *detail.notes))
     if form == "table":
         with into(asked.output):
             print_neuron(detail, report, alone, Output(asked.look))
     elif form == "json":
         _write(neuron_document(detail, report, asked, alone), asked)
     else:
-        _write(neuron_sheet(detail, form), asked)
+        _write(neuron_sheet(detail, alone, form), asked)
 
 
 def _several(report: "SeveralReport", asked: Asked, form: Format) -> None:
-    _tell(report.notes)
+    tell(report.notes)
     if form == "table":
         with into(asked.output):
             print_several(report, asked, Output(asked.look))
@@ -277,30 +276,10 @@ def _several(report: "SeveralReport", asked: Asked, form: Format) -> None:
         _write(several_sheet(report, asked, form), asked)
 
 
-def _tell(notes: Sequence[str]) -> None:
-    for told in notes[:MOST_NOTES]:
-        note(told)
-    if len(notes) > MOST_NOTES:
-        note(f"and {len(notes) - MOST_NOTES:,} notes more; --format json has all")
-
-
 def _write(text: str, asked: Asked) -> None:
-    if asked.output is None:
-        sys.stdout.write(text)
-    else:
-        write_new(asked.output, [text.encode()])
+    write(text, asked.output)
 
 
 def _form(asked: Asked) -> Format:
     """What to write; refuses early what cannot be written."""
-    if asked.output is None:
-        return asked.form or "table"
-    require_new(asked.output)
-    meant = SUFFIXES.get(asked.output.suffix.lower())
-    if asked.form is None and meant is None:
-        hint = f"use {', '.join(SUFFIXES)}, or --format"
-        raise UsageError("what to write is told by the ending", where=str(asked.output), hint=hint)
-    if None not in (asked.form, meant) and asked.form != meant:
-        said = f"--format says {asked.form}, the ending {meant}"
-        raise UsageError(said, where=str(asked.output))
-    return asked.form or meant or "table"
+    return cast("Format", meant_form(asked.form, asked.output, SUFFIXES.items()))

@@ -85,6 +85,11 @@ class AskingScreen(ModalScreen[Given], Generic[Asked, Found, Given]):
         text = f"{self._palette.glyphs.note} {problem}"
         view.show(note_lines([text], self._palette, view.size.width))
 
+    def refuse(self, asked: Asked, problem: str) -> None:
+        """Say why what was asked for cannot be taken, now and when it is submitted."""
+        self._refused = (asked, problem)
+        self.say(problem)
+
     def try_now(self) -> None:
         """Try what is typed."""
         self._tries += 1
@@ -103,7 +108,7 @@ class AskingScreen(ModalScreen[Given], Generic[Asked, Found, Given]):
                 self._refused = (asked, problem)
             if number == self._tries and self.is_running:
                 if found is None:
-                    self.say(problem)
+                    self.refuse(asked, problem)
                 else:
                     self.show(asked, found)
 

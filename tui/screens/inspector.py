@@ -92,6 +92,10 @@ class InspectorScreen(Screen[None]):
         if self.has_class("-one-pane"):
             self._show_detail(True)
 
+    def go_to_tree(self) -> None:
+        """Show the tree, with the focus in it."""
+        self._show_detail(False)
+
     def action_other_pane(self) -> None:
         """Go to the other pane."""
         self._show_detail(not self.detail.has_focus)

@@ -1,13 +1,18 @@
 """What a row says in the columns that are meant; values of JSON must be of the right kind."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inspect_core.capture.texts.rows import Row
 from inspect_core.errors import LamellaError
+from inspect_core.text import clean
 
 if TYPE_CHECKING:
     from inspect_core.capture.texts.columns import Columns
+
+_LONGEST_NUMBER = 40
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +40,11 @@ def cells_of(row: Row, columns: "Columns", where: str) -> Cells:
     if isinstance(cells, dict):
         tags = None if columns.tags is None else _list(row, cells, str(columns.tags), where)
         labels = tuple(_label(row, cells, str(name), where) for name in columns.labels)
+        labels = _signed(row, labels, columns.signs, where)
         return Cells(_text(row, cells, str(columns.text), where), tags, labels)
     tags = None if columns.tags is None else tuple(cells[int(columns.tags)].split())
     labels = tuple(cells[int(place)].strip() for place in columns.labels)
+    labels = _signed(row, labels, columns.signs, where)
     return Cells(cells[int(columns.text)], tags, labels)
 
 
@@ -100,6 +107,30 @@ def _list(row: Row, cells: dict[str, object], key: str, where: str) -> tuple[str
     raise LamellaError(
         f"line {row.line:,}: {found}", where=where, hint="a text or a list of texts is needed"
     )
+
+
+def _signed(
+    row: Row, labels: tuple[str, ...], signs: tuple[bool, ...], where: str
+) -> tuple[str, ...]:
+    """The labels, numbers that count by their sign as a word."""
+    if not any(signs):
+        return labels
+    both = zip(labels, signs, strict=True)
+    return tuple(_sign(row, label, where) if sign else label for label, sign in both)
+
+
+def _sign(row: Row, label: str, where: str) -> str:
+    if not label:
+        return ""
+    try:
+        value = float(label[:_LONGEST_NUMBER])
+    except ValueError:
+        value = math.nan
+    if math.isnan(value) or len(label) > _LONGEST_NUMBER:
+        raise LamellaError(
+            f"line {row.line:,}: '{clean(label, 30)}' is no number: it has no sign", where=where
+        )
+    return "positive" if value > 0 else "negative" if value < 0 else "zero"
 
 
 def _label(row: Row, cells: dict[str, object], key: str, where: str) -> str:

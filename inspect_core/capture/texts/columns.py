@@ -14,6 +14,9 @@ TEXT_NAMES = (
 )  # fmt: skip
 """Names of columns that hold the text, the first one that is there; case does not matter."""
 
+SIGN = ":sign"
+"""Behind the name of a label column: its numbers count by their sign alone."""
+
 LINE = "line"
 """The only column of a file that is read as lines."""
 
@@ -34,6 +37,7 @@ class Columns:
         text: of the text.
         tags: of the tags; None without.
         labels: of the labels.
+        signs: for each of them whether its numbers count by their sign.
     """
 
     names: tuple[str, ...]
@@ -41,12 +45,18 @@ class Columns:
     text: int | str
     tags: int | str | None
     labels: tuple[int | str, ...]
+    signs: tuple[bool, ...] = ()
 
     def title(self, column: int | str) -> str:
         """What a column is called: its name, or `column 3`; foreign."""
         if isinstance(column, str):
             return column
         return self.names[column] if self.has_header else f"column {column + 1}"
+
+    def label_titles(self) -> tuple[str, ...]:
+        """What the labels are called: as their columns, with `SIGN` where that is what counts."""
+        both = zip(self.labels, self.signs, strict=True)
+        return tuple(f"{self.title(column)}{SIGN if sign else ''}" for column, sign in both)
 
 
 def names_and_header(first: Row, source: TextSource) -> tuple[tuple[str, ...], bool]:
@@ -63,7 +73,8 @@ def names_and_header(first: Row, source: TextSource) -> tuple[tuple[str, ...], b
         return (LINE,), False
     if kind in _CONLL_TEXT:
         return numbers, False
-    asked = [name for name in (source.text, source.tags, *source.labels) if name is not None]
+    labels = [_without_sign(name, first.cells)[0] for name in source.labels]
+    asked = [name for name in (source.text, source.tags, *labels) if name is not None]
     # A number is always a place: the first label of a table without a header is often `1`.
     called = [name for name in asked if _number(name, len(first.cells)) is None]
     if any(name in first.cells for name in called):
@@ -133,8 +144,16 @@ def find_columns(first: Row, source: TextSource) -> Columns:
     tags = None
     if source.tags is not None:
         tags = _column(source.tags, first, names, source, "tags")
-    labels = tuple(_column(name, first, names, source, "labels") for name in source.labels)
-    return Columns(names, has_header, text, tags, labels)
+    wanted = [_without_sign(name, names) for name in source.labels]
+    labels = tuple(_column(name, first, names, source, "labels") for name, _ in wanted)
+    return Columns(names, has_header, text, tags, labels, tuple(sign for _, sign in wanted))
+
+
+def _without_sign(wanted: str, names: Sequence[str]) -> tuple[str, bool]:
+    """The column of a label, and whether its sign is meant; a name that is there is that column."""
+    if wanted.endswith(SIGN) and wanted != SIGN and wanted not in names:
+        return wanted.removesuffix(SIGN), True
+    return wanted, False
 
 
 def _number(wanted: str, count: int) -> int | None:

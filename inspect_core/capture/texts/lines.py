@@ -27,6 +27,11 @@ _FOREIGN = (
 )
 """First bytes of what is often given instead."""
 
+_BINARY = "give a file of texts, in UTF-8"
+_RECODE = "save it as UTF-8, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW"
+_CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
+"""What no text of any encoding holds."""
+
 
 def open_text_file(path: str) -> LocalFile:
     """Open a file of texts for reading.
@@ -35,6 +40,9 @@ def open_text_file(path: str) -> LocalFile:
         LamellaError: it is missing, cannot be read, or is no regular file.
     """
     place = Path(path)
+    if path == "-":
+        hint = "texts are read twice: save them to a file"
+        raise LamellaError("standard input is not read", where=path, hint=hint)
     try:
         mode = place.stat().st_mode
     except (OSError, ValueError) as error:
@@ -107,7 +115,7 @@ def _decoded(line: bytes, number: int, file: LocalFile) -> str:
         raise LamellaError(
             f"line {number:,} holds a NUL at byte {at:,}: this is no plain text",
             where=str(file.path),
-            hint="give a file of texts, in UTF-8",
+            hint=_BINARY,
         )
     try:
         return line.removesuffix(b"\r").decode()
@@ -116,8 +124,12 @@ def _decoded(line: bytes, number: int, file: LocalFile) -> str:
         raise LamellaError(
             f"line {number:,} is not UTF-8: byte {error.start + 1:,} of it is 0x{byte:02x}",
             where=str(file.path),
-            hint="save it as UTF-8, for example: iconv -f LATIN1 -t UTF-8 OLD > NEW",
+            hint=_BINARY if _is_binary(line) else _RECODE,
         ) from None
+
+
+def _is_binary(line: bytes) -> bool:
+    return len(line.translate(None, _CONTROLS)) < len(line)
 
 
 def _too_long(number: int, file: LocalFile) -> LamellaError:

@@ -17,6 +17,7 @@ from inspect_core.capture.texts.source import Sample, TextSource
 from inspect_core.checkpoint.byte_source import LocalFile
 from inspect_core.control import Control
 from inspect_core.errors import LamellaError, UsageError
+from inspect_core.text import clean
 
 FIRST_ROWS = 5
 """Rows that a look at a file shows."""
@@ -169,7 +170,7 @@ class Texts:
         where = self.source.path
         first = _first(read_rows(self._file, control), where)
         self._columns: Columns = find_columns(first, self.source)
-        self.labels = tuple(self._columns.title(column) for column in self._columns.labels)
+        self.labels = self._columns.label_titles()
         _add(digest, self.labels)
         for sample in self._samples(control, self._leave_out):
             self.count += 1
@@ -182,7 +183,22 @@ class Texts:
                 where=where,
                 hint="tags and words are apart by white space" if self._unfit_count else "",
             )
+        if isinstance(first.cells, dict):  # the header of a table has all its names
+            self._require_keys(first.cells)
         self.fingerprint = digest.hexdigest()
+
+    def _require_keys(self, first: dict[str, object]) -> None:
+        """Refuse labels that no object has: each may leave some out, not all."""
+        for key in map(str, self._columns.labels):
+            if key not in first and not any(
+                isinstance(row.cells, dict) and key in row.cells
+                for row in read_rows(self._file, None)
+            ):
+                raise UsageError(
+                    f"no column '{clean(key, 60)}' for the labels",
+                    where=self.source.path,
+                    hint=f"the columns are {', '.join([clean(one, 30) for one in [*first][:8]])}",
+                )
 
     def _leave_out(self, line: int) -> None:
         self._unfit_count += 1

@@ -14,7 +14,8 @@ class TextSource:
             one word a line, anything else is lines.
         text: the column of the text; None finds it (`text`, `sentence`, ..., or the only one).
         tags: a column with one tag for each word, both apart by white space; None without.
-        labels: columns whose values are features of the whole text.
+        labels: columns whose values are features of the whole text; `rating:sign` takes the
+            numbers of a column by their sign: `positive`, `negative` or `zero`.
         most: take at most so many texts, the first ones; None for all.
     """
 

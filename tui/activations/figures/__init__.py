@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from tui.activations.figures.facts import notice, page, site_of
+from tui.activations.figures.facts import site_of
 from tui.activations.figures.layers import layers
 from tui.activations.figures.lengths import lengths
 from tui.activations.figures.mass import mass
 from tui.activations.figures.neuron import neuron_lines
 from tui.activations.figures.overview import overview
 from tui.activations.figures.shares import shares
+from tui.figures.captions import notice, page
 
 if TYPE_CHECKING:
-    from inspect_core.activations.neurons import NeuronDetail
+    from inspect_core.activations.neurons import NeuronDetail, NeuronTable
     from tui.activations.state import ViewState
     from tui.figures.parts import Lines
     from tui.palette import Palette
@@ -63,6 +64,7 @@ def draw_neuron(
     palette: "Palette",
     width: int,
     height: int,
+    table: "NeuronTable | None" = None,
 ) -> "Lines":
     """One neuron: its tags on both sides, its strongest words, the sentences around them.
 
@@ -72,12 +74,13 @@ def draw_neuron(
         palette: colours and glyphs.
         width: cells across.
         height: lines of the pane; there are more where there is more to tell: it scrolls.
+        table: of its site, for its own numbers.
 
     Returns:
         strips of exactly `width` cells.
     """
     wide = max(width, 24)
-    lines = neuron_lines(detail, titles, palette, wide, height)
+    lines = neuron_lines(detail, titles, palette, wide, height, table)
     if len(lines) > height:  # its scroll bar takes a column
-        lines = neuron_lines(detail, titles, palette, wide - 1, height)
+        lines = neuron_lines(detail, titles, palette, wide - 1, height, table)
     return page(lines, palette, width)

@@ -10,8 +10,8 @@ from textual.strip import Strip
 
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.activations.figures.sentences import padded
 from tui.figures.parts import Lines, line
+from tui.figures.wrapping import padded
 from tui.palette import Palette
 from tui.plots import bars
 

@@ -1,20 +1,17 @@
 """What all views of activations say alike: what was compared, how many neurons, what marks mean."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
 
 from inspect_core.activations.neurons import DEAD, GONE, NEW, RARE, SHARED
-from inspect_core.activations.ranking import top_and_least
 from inspect_core.text import clean
-from tui.figures.parts import Lines, cut, fitted, line, wrap
+from tui.figures.captions import number_words
+from tui.figures.parts import Lines, line, wrap
 from tui.palette import Palette
 from tui.plots import FINE
 
@@ -29,14 +26,9 @@ if TYPE_CHECKING:
 FEW = 150
 """Neurons that are drawn as larger dots."""
 
-LEAST_NOTE = 8
-"""Cells of the name of a site, or none."""
-
-BETWEEN = 3
-"""Blanks between the parts of a legend."""
-
 NO_REFERENCE = "no reference: nothing to compare with. Choose one, or start with --ref BASE"
-NO_TAGS = "no tags: give --tags-column or --tagger"
+NO_TAGS = "no tags: press A, tag column or tagger"
+MORE = "most neurons are rare: more texts, or strongest k (press A), tell more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +43,8 @@ class Marks:
     cloud: str
     dot: str
     kinds: str
+    new: str = "+"
+    gone: str = "-"
 
 
 UNICODE = Marks("▲", "▼", "◆", "◇", "·", FINE, "•", "●■▲◆○□")
@@ -71,11 +65,6 @@ def cloud_mark(units: int, palette: Palette) -> str:
     """What each of so many neurons is drawn as: fine dots where larger ones would overlap."""
     marks = marks_of(palette)
     return marks.cloud if units > FEW else marks.dot
-
-
-def swatch_of(mark: str) -> str:
-    """A mark as a legend shows it."""
-    return "⣿" if mark == FINE else mark
 
 
 def site_of(state: "ViewState") -> "SiteReport | None":
@@ -101,35 +90,10 @@ def shown_units(table: "NeuronTable", hide_rare: bool) -> NDArray[np.bool_]:
     return alive & ~table.rare if hide_rare else alive
 
 
-def marked_units(table: "NeuronTable", by: str = "distance") -> tuple[list[int], list[int]]:
-    """Neurons that moved most and least; of few ones none is in both lists.
-
-    Args:
-        table: the neurons.
-        by: `distance` or `original`.
-    """
-    most, least = top_and_least(table, by=by)
-    both = len(set(most) | set(least))
-    return most[: (both + 1) // 2], least[: both // 2]
-
-
 def chosen_unit(state: "ViewState", table: "NeuronTable") -> int | None:
     """The chosen neuron, if the site has it."""
     unit = state.unit
     return unit if unit is not None and 0 <= unit < table.units else None
-
-
-def number_words(count: int, one: str) -> str:
-    """A number and what is counted: `1 word`, `1,200 words`."""
-    return f"{count:,} {one}{'s' * (count != 1)}"
-
-
-def title_line(title: str, note: str, palette: Palette, width: int) -> Strip:
-    """What is drawn, in full, and of what, as far as there is room."""
-    name = cut(title, width)
-    room = width - len(name) - 2
-    shown = clean(note, room) if room >= LEAST_NOTE else ""
-    return line((name, Style(bold=True)), "  ", (shown, palette.styles["muted"]))
 
 
 def counts_lines(state: "ViewState", table: "NeuronTable", palette: Palette, width: int) -> Lines:
@@ -147,36 +111,12 @@ def counts_lines(state: "ViewState", table: "NeuronTable", palette: Palette, wid
     return [line(part) for part in wrap(text, width)]
 
 
-def legend(parts: Sequence[tuple[str, Style, str]], palette: Palette, width: int) -> Lines:
-    """What marks mean, over as many lines as they need."""
-    lines: Lines = []
-    for mark, style, text in parts:
-        part = line((mark, style), " " if mark else "", (text, palette.styles["muted"]))
-        if lines and lines[-1].cell_length + BETWEEN + part.cell_length <= width:
-            lines[-1] = Strip.join([lines[-1], Strip.blank(BETWEEN, Style()), part])
-        else:
-            lines.append(part)
-    return lines
-
-
 def rare_words(table: "NeuronTable", hidden: bool) -> str:
     """How many neurons are rare, and whether they are left out."""
-    count = int((table.rare & (table.state == SHARED)).sum())
-    words = f"shared, fewer than {RARE} activations: {count:,}"
+    words = f"rare, fewer than {RARE} activations: {rare_count(table):,}"
     return f"{words} hidden" if hidden else words
 
 
-def notice(text: str, palette: Palette, width: int) -> Lines:
-    """What is missing and what can be done about it."""
-    return [line((part, palette.styles["note"])) for part in wrap(text, width)]
-
-
-def page(lines: Lines, palette: Palette, width: int, height: int | None = None) -> Lines:
-    """Lines of exactly `width` cells, at most `height` of them."""
-    kept = fitted(lines[:height], palette, width)
-    return [_styled(strip).adjust_cell_length(width, Style()) for strip in kept]
-
-
-def _styled(strip: Strip) -> Strip:
-    """Segments that all have a style: Textual's filter needs one where there is no colour."""
-    return Strip([Segment(part.text, part.style or Style()) for part in strip])
+def rare_count(table: "NeuronTable") -> int:
+    """How many neurons are activated, and rare."""
+    return int((table.rare & (table.state != DEAD)).sum())

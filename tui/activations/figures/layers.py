@@ -15,21 +15,21 @@ from inspect_core.activations.movement import site_movement
 from inspect_core.activations.neurons import DEAD, RARE
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.activations.figures.chart import Axis, Dots, draw_chart
 from tui.activations.figures.facts import (
+    MORE,
     NO_REFERENCE,
     chosen_style,
     has_reference,
-    legend,
     marks_of,
-    notice,
-    title_line,
 )
 from tui.activations.figures.overview import TOPS
-from tui.activations.figures.sentences import padded
-from tui.figures.parts import Lines, line, not_shown
+from tui.figures.captions import legend, notice, title_line
+from tui.figures.chart import Axis, Dots, draw_chart
+from tui.figures.parts import Lines, line, not_shown, wrap
+from tui.figures.wrapping import padded
 from tui.palette import Palette
 from tui.plots import FINE, bars
+from tui.short_paths import LAYER, short_path
 
 if TYPE_CHECKING:
     from inspect_core.activations.neurons import NeuronTable
@@ -73,11 +73,27 @@ def layers(state: "ViewState", palette: Palette, width: int, height: int) -> Lin
         text = "no neuron is activated on both sides" if compared else "no neuron was recorded"
         return [*above, line(""), *notice(text, palette, width)]
     kinds = [kind for kind in kinds_of([table.site for table in tables]) if len(kind.sites) > 1]
-    below = _named(state, values, known, palette, width)
+    below = [
+        *_named(state, values, known, palette, width),
+        *(_of_how_many(state, tables, palette, width) if compared else []),
+    ]
     room = height - len(above) - len(below)
     if not kinds or room < 8:
         return [*above, *_bars(state, values, palette, width, room), *below]
     return [*above, *_lines(state, kinds, values, palette, width, room), *below]
+
+
+def _of_how_many(
+    state: "ViewState", tables: "Sequence[NeuronTable]", palette: Palette, width: int
+) -> Lines:
+    """What the mean of the chosen module is of; and what to do where that is little."""
+    table = tables[state.site] if 0 <= state.site < len(tables) else tables[0]
+    found = [site_movement(one).neurons for one in tables]
+    words = f"mean of {found[tables.index(table)]:,} of {table.units:,} neurons"
+    words += f" here: those with {RARE} activations or more on both sides"
+    lines = [line((part, palette.styles["muted"])) for part in wrap(words, width)]
+    alive = sum(int((one.state != DEAD).sum()) for one in tables)
+    return lines + (notice(MORE, palette, width) if 2 * sum(found) < alive else [])
 
 
 def _values(tables: "Sequence[NeuronTable]", compared: bool) -> tuple[str, list[float]]:
@@ -98,7 +114,7 @@ def kinds_of(names: Sequence[str]) -> list[Kind]:
     for at, name in enumerate(names):
         number = _NUMBER.search(name)
         if number:
-            kind = f"{name[: number.start()]}{{n}}{name[number.end() :]}"
+            kind = f"{name[: number.start()]}{LAYER}{name[number.end() :]}"
             found.setdefault(kind, []).append((int(number.group()), at))
     return [
         Kind(kind, tuple([n for n, _ in sorted(of)]), tuple([at for _, at in sorted(of)]))
@@ -124,7 +140,7 @@ def _lines(
         one = np.array([values[site] for site in kind.sites])
         tops.append(one)
         dots += _one_line(at, one, mark, palette, style)
-        parts.append((mark, styles[style], clean(kind.name, max(20, width // 2))))
+        parts.append((mark, styles[style], short_path(kind.name, max(20, width // 2))))
     tagged = _tag_line(state, shown)
     if tagged is not None and len(shown) < len(marks.kinds):
         mark, style = marks.kinds[len(shown)], STYLES[len(shown)]
@@ -152,8 +168,6 @@ def _lines(
     low, high = min(numbers), max(numbers)
     across = Axis(float(low), float(max(high, low + 1)), whole=True)
     parts.insert(0, ("", styles["muted"], "across: number of the layer"))
-    if has_reference(state.report):
-        parts.insert(1, ("", styles["muted"], f"of neurons with {RARE} activations or more"))
     below = legend(parts, palette, width)
     chart = draw_chart(
         dots, [], across, Axis(0.0, top), palette, width, max(6, height - len(below))
@@ -200,7 +214,7 @@ def _bars(
     mark = marks_of(palette).chosen
     lines = [
         line(
-            f"{mark if at == state.site else ' '} {padded(names[at], label)} ",
+            f"{mark if at == state.site else ' '} {padded(short_path(names[at], label), label)} ",
             f"{fmt.number(values[at]):>6} ",
         )
         for at in range(shown)
@@ -220,7 +234,8 @@ def _named(
     names = [state.report.sites[at].neurons.site for at in largest]
     words = ""
     for at, name in zip(largest, names, strict=True):
-        more = f"{',  ' if words else ''}{fmt.number(values[at])} {clean(name, 60)}"
+        path = short_path(name, max(12, min(60, width - 20)))
+        more = f"{',  ' if words else ''}{fmt.number(values[at])} {path}"
         if words and cell_len(words + more) > width - len("largest: "):
             break
         words += more

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from inspect_core.activations.neurons import GONE, NEW, SHARED
 from inspect_core.text import clean
-from tui.activations.figures.chart import Dots, Name, draw_chart, spread
 from tui.activations.figures.facts import (
     NO_REFERENCE,
     NO_TAGS,
@@ -16,13 +15,11 @@ from tui.activations.figures.facts import (
     cloud_mark,
     counts_lines,
     has_reference,
-    legend,
     marks_of,
-    notice,
     shown_units,
-    swatch_of,
-    title_line,
 )
+from tui.figures.captions import legend, notice, swatch_of, title_line
+from tui.figures.chart import Dots, Name, draw_chart, spread
 from tui.figures.parts import Lines, line, side_by_side
 from tui.palette import Palette
 
@@ -121,7 +118,10 @@ def _block(
     looks = ((fewer, "fold", "reduced"), (same, "module", "equal"), (more, "type", "increased"))
     dots = [
         Dots(line_at, line_at, "." if palette.ascii_only else "·", styles["muted"]),
-        Dots(before[lone], after[lone], marks.rare, styles["muted"]),
+        *[
+            Dots(before[units], after[units], mark, styles["type"])
+            for units, mark, _ in _one_sided(table, shown, palette)
+        ],
     ]
     dots += [
         Dots(before[units], after[units], letter, styles[style])
@@ -139,13 +139,25 @@ def _block(
         (swatch_of(letter), styles[style], f"{int(units.sum()):,} {word} ({place})")
         for (units, style, word), letter, place in zip(looks, letters, places, strict=True)
     ]
-    if lone.any():
-        parts.append((marks.rare, styles["muted"], "one side only (at 0)"))
+    for units, mark, word in _one_sided(table, shown, palette):
+        if units.any():
+            parts.append((mark, styles["type"], f"{int(units.sum()):,} {word} (at 0)"))
+    if names:
+        parts.append((marks.chosen, chosen_style(palette), "chosen"))
     below = legend(parts, palette, width)
     return [
         *draw_chart(dots, names, axis, axis, palette, width, height - len(below)),
         *below,
     ]
+
+
+def _one_sided(
+    table: "NeuronTable", shown: NDArray[np.bool_], palette: Palette
+) -> list[tuple[NDArray[np.bool_], str, str]]:
+    """New and gone neurons that are shown, their mark, and what they are called."""
+    marks = marks_of(palette)
+    sides = ((NEW, marks.new, "new"), (GONE, marks.gone, "gone"))
+    return [(shown & (table.state == state), mark, word) for state, mark, word in sides]
 
 
 def _alone(

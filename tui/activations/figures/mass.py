@@ -6,7 +6,6 @@ import numpy as np
 
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.activations.figures.chart import Axis, Dots, Name, draw_chart, spread
 from tui.activations.figures.facts import (
     NO_REFERENCE,
     chosen_style,
@@ -14,13 +13,11 @@ from tui.activations.figures.facts import (
     cloud_mark,
     counts_lines,
     has_reference,
-    legend,
     marks_of,
-    notice,
     shown_units,
-    swatch_of,
-    title_line,
 )
+from tui.figures.captions import legend, notice, swatch_of, title_line
+from tui.figures.chart import Axis, Dots, Name, draw_chart, spread
 from tui.figures.parts import Lines, line
 from tui.palette import Palette
 
@@ -105,6 +102,8 @@ def _below(
     chosen = chosen_unit(state, table)
     if chosen is not None:
         both = [fmt.number(float(side[chosen])) for side in table.mass]
-        shown = f"{both[0]} before, {both[1]} after" if compared else both[1]
-        lines.append(line((f"{marks.chosen} ", chosen_style(palette)), f"neuron {chosen}: {shown}"))
+        before, after = marks.chosen_before, marks.chosen
+        shown = f"{before} before {both[0]}  {after} after {both[1]}" if compared else both[1]
+        first = "" if compared else f"{after} "
+        lines.append(line((f"{first}neuron {chosen}: {shown}", chosen_style(palette))))
     return lines

@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 from textual.strip import Strip
 
+from inspect_core.activations.records import STATES, why_undefined
 from inspect_core.text import clean
 from tui import format as fmt
 from tui.activations.figures.bar_table import Column, bar_table, known, percent
-from tui.activations.figures.facts import NO_REFERENCE, NO_TAGS, notice, title_line
-from tui.activations.figures.sentences import marked_sentence, padded
-from tui.figures.parts import Lines, cut, line, side_by_side
+from tui.activations.figures.facts import NO_REFERENCE, NO_TAGS
+from tui.activations.figures.sentences import marked_sentence
+from tui.figures.captions import notice, title_line
+from tui.figures.parts import Lines, cut, line, side_by_side, wrap
+from tui.figures.wrapping import padded
 from tui.palette import Palette
 from tui.plots import bars
 
 if TYPE_CHECKING:
-    from inspect_core.activations.neurons import NeuronDetail, Share, Strong
+    from inspect_core.activations.neurons import NeuronDetail, NeuronTable, Share, Strong
 
 WIDE = 100
 """From this width on the sentences of the two sides stand beside each other."""
@@ -46,6 +49,7 @@ def neuron_lines(
     palette: Palette,
     width: int,
     height: int,
+    table: "NeuronTable | None" = None,
 ) -> Lines:
     """See `draw_neuron`."""
     compared = titles[0] != titles[1] or detail.words[0] != detail.words[1]
@@ -56,6 +60,9 @@ def neuron_lines(
             lines.append(line((f"{name:<6}", palette.styles[style]), text))
     else:
         lines += notice(NO_REFERENCE, palette, width)
+    if table is not None and 0 <= detail.unit < table.units:
+        text = own_words(table, detail.unit, compared)
+        lines += [line(part) for part in wrap(text, width)]
     most = MOST_FEATURES if height >= 30 else MOST_FEATURES // 2
     lines.append(line(""))
     if detail.tags:
@@ -71,6 +78,23 @@ def neuron_lines(
     lines += [one for note in detail.notes for one in notice(clean(note), palette, width)]
     around = [partial(_sentences, detail.words[side], side, compared, palette) for side in numbers]
     return [*lines, *_both(around, width, WIDE)]
+
+
+def own_words(table: "NeuronTable", unit: int, compared: bool) -> str:
+    """The numbers of a neuron: distance, lengths, activations, mass, state."""
+    lengths = [f"{length:,}" for length in table.length[:, unit].tolist()]
+    counts = [f"{count:,}" for count in table.count[:, unit].tolist()]
+    masses = [fmt.number(mass) for mass in table.mass[:, unit].tolist()]
+    named = (("words", lengths), ("activations", counts), ("mass", masses))
+    if not compared:
+        return ",  ".join([f"{name} {sides[1]}" for name, sides in named])
+    why = why_undefined(table, unit)
+    distance = fmt.number(float(table.distance[unit])) + (f" ({why})" if why else "")
+    told = [f"distance {distance}", STATES[int(table.state[unit])]]
+    if table.tag_distance is not None:
+        told.insert(1, f"by tags {fmt.number(float(table.tag_distance[unit]))}")
+    told += [f"{name} {before} before, {after} after" for name, (before, after) in named]
+    return ";  ".join(told)
 
 
 def _both(blocks: "Sequence[Callable[[int], Lines]]", width: int, wide: int) -> Lines:
@@ -156,8 +180,8 @@ def _sentences(
     if not told:
         return []
     title = f"sentences {SIDES[side][0]}" if compared else "sentences"
-    title += ", with the strongest activation"
-    lines = [line((title, palette.styles["muted"]))]
+    title += ": one for each word, in the order of mass, with its strongest activation"
+    lines = [line((part, palette.styles["muted"])) for part in wrap(title, width)]
     for row in list(told.values())[:MOST_SENTENCES]:
         text = marked_sentence(row.sentence, row.word, palette, width - 8)
         for first, part in zip([True, *[False] * len(text)], text, strict=False):

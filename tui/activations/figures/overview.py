@@ -5,26 +5,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from inspect_core.activations.neurons import SHARED
+from inspect_core.activations.neurons import GONE, NEW, SHARED
+from inspect_core.activations.ranking import marked, new_and_gone
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.activations.figures.chart import Axis, Dots, Name, draw_chart, spread
 from tui.activations.figures.facts import (
+    MORE,
     NO_REFERENCE,
     chosen_style,
     chosen_unit,
     cloud_mark,
     counts_lines,
     has_reference,
-    legend,
-    marked_units,
     marks_of,
-    notice,
-    number_words,
+    rare_count,
     rare_words,
     shown_units,
-    title_line,
 )
+from tui.figures.captions import legend, notice, number_words, title_line
+from tui.figures.chart import Axis, Dots, Name, draw_chart, spread
 from tui.figures.parts import Lines, line, wrap
 from tui.palette import Palette
 
@@ -54,7 +53,10 @@ def overview(
     if state.hide_rare:
         known &= ~table.rare
     if not known.any():
-        return [*above, line(""), *notice(_why_empty(state, table), palette, width)]
+        lines = [*notice(_why_empty(state, table), palette, width)]
+        if state.hide_rare and rare_count(table):
+            lines += notice(MORE, palette, width)
+        return [*above, line(""), *lines]
     below = _below(state, table, palette, width)
     most = float(distance[known].max())
     top = next((end for end in TOPS if most <= end), max(1.0, most))
@@ -75,7 +77,7 @@ def _drawn(
 ) -> tuple[list[Dots], list[Name]]:
     """Rare neurons lowest, then all others, then those that are marked."""
     marks, styles = marks_of(palette), palette.styles
-    most, least = marked_units(table, _by(state))
+    most, least = marked(table, by=_by(state))
     chosen = chosen_unit(state, table)
     apart = np.zeros(table.units, bool)
     apart[[*most, *least, *([] if chosen is None else [chosen])]] = True
@@ -111,13 +113,20 @@ def _below(
     width: int,
 ) -> Lines:
     marks, styles = marks_of(palette), palette.styles
-    most, least = marked_units(table, _by(state))
+    most, least = marked(table, by=_by(state))
     parts = [("", styles["muted"], "across: words of either side (Hellinger length)")]
     if most:
         parts.append((marks.most, styles["note"], f"the {len(most)} that moved most"))
+    elif least:
+        parts.append(("", styles["note"], "none moved"))
     if least:
         parts.append((marks.least, styles["delta"], f"the {len(least)} that moved least"))
-    if (table.rare & (table.state == SHARED)).any():
+    lone = new_and_gone(table)
+    for kind, mark, word in ((NEW, marks.new, "new"), (GONE, marks.gone, "gone")):
+        many = int((table.state[lone] == kind).sum())
+        if many:
+            parts.append((mark, styles["type"], f"{word}, listed: {many:,}"))
+    if rare_count(table):
         mark = "" if state.hide_rare else marks.rare
         parts.append((mark, styles["muted"], rare_words(table, state.hide_rare)))
     lines = legend(parts, palette, width)

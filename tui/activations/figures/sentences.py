@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
 
-from rich.cells import cell_len, get_character_cell_size
-from rich.segment import Segment
+from rich.cells import cell_len
 from rich.style import Style
-from textual.strip import Strip
 
 from inspect_core.text import clean
 from tui.figures.parts import Lines
+from tui.figures.wrapping import wrapped
 from tui.palette import Palette
 
 MOST_READ = 20_000
@@ -57,35 +55,6 @@ def marked_sentence(sentence: str, word: str, palette: Palette, width: int) -> L
     return wrapped(runs, width)[:MOST_LINES]
 
 
-def wrapped(runs: list[tuple[str, Style]], width: int) -> Lines:
-    """Styled text over lines, broken at spaces; safe text."""
-    cells = [(char, style) for text, style in runs for char in text]
-    lines: list[list[tuple[str, Style]]] = [[]]
-    room = width
-    for is_space, group in groupby(cells, key=lambda cell: cell[0] == " "):
-        word = list(group)
-        size = sum(get_character_cell_size(char) for char, _ in word)
-        if size > room and lines[-1]:
-            lines.append([])
-            room = width
-        if is_space and not lines[-1]:
-            continue
-        for cell in word:  # one longer than a line goes on in the next
-            size = get_character_cell_size(cell[0])
-            if size > room:
-                lines.append([])
-                room = width
-            lines[-1].append(cell)
-            room -= size
-    return [_strip(line) for line in lines if line]
-
-
-def padded(text: str, width: int) -> str:
-    """Foreign text made safe, in exactly so many cells."""
-    safe = clean(text, width)
-    return safe + " " * (width - cell_len(safe))
-
-
 def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
     """Where a word stands by itself, whatever its case."""
     wanted = " ".join(word[:200].split())
@@ -99,8 +68,3 @@ def _places(text: str, word: str) -> Iterator[tuple[int, int]]:
         )
         if not inside:
             yield match.span()
-
-
-def _strip(cells: list[tuple[str, Style]]) -> Strip:
-    runs = groupby(cells, key=lambda cell: cell[1])
-    return Strip([Segment("".join([char for char, _ in run]), style) for style, run in runs])

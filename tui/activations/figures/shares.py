@@ -8,7 +8,8 @@ from rich.style import Style
 
 from inspect_core.text import clean
 from tui.activations.figures.bar_table import Column, Ends, bar_table, known
-from tui.activations.figures.facts import NO_REFERENCE, NO_TAGS, has_reference, notice, title_line
+from tui.activations.figures.facts import NO_REFERENCE, NO_TAGS, has_reference
+from tui.figures.captions import notice, title_line
 from tui.figures.parts import Lines, line, not_shown
 from tui.palette import Palette
 

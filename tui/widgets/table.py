@@ -1,4 +1,4 @@
-"""The table of the screen of activations: a line of titles, rows below, a cursor."""
+"""A table that was laid out elsewhere: a line of titles, rows below, a cursor."""
 
 from rich.segment import Segment
 from textual import events
@@ -7,9 +7,9 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.activations.messages import NeuronHighlighted, PaneResized, RowPicked
-from tui.activations.rows import Rows
+from tui.messages import PaneResized, RowPicked, TableRowHighlighted
 from tui.palette import Palette
+from tui.tables import Rows
 
 
 class TableView(ScrollView, can_focus=True):
@@ -72,7 +72,7 @@ class TableView(ScrollView, can_focus=True):
         above = Region(0, self.cursor, max(1, self.size.width), 2)
         self.scroll_to_region(above, animate=False, force=True)
         if self.chosen is not None:
-            self.post_message(NeuronHighlighted(self.chosen))
+            self.post_message(TableRowHighlighted(self.chosen))
 
     def on_resize(self) -> None:
         """Ask for columns that fit."""

@@ -107,7 +107,7 @@ def test_no_neuron_of_both_sides(palette, kind):
     if kind == "overview":
         assert "0 shared" in text and "no neuron is activated on both sides" in text
     if kind == "lengths":
-        assert "0 reduced" in text and "one side only" in text
+        assert "0 reduced" in text and "new (at 0)" in text
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,13 +213,13 @@ def test_masses_are_aligned_by_neuron(palette):
     before, after = "&@" if palette.ascii_only else "◇◆"
     top, bottom = (next(k for k, line in enumerate(lines) if m in line) for m in (after, before))
     assert top < bottom and lines[top].rindex(after) == lines[bottom].rindex(before) > 70
-    assert "neuron 1: 1 before, 1.0e3 after" in "\n".join(lines)
+    assert f"before 1  {after} after 1.0e3" in "\n".join(lines)
 
 
 def test_no_tags_say_how_to_have_them(palette):
     report = made.report(50, 1, tags=0)
     for kind in ("tags", "lengths"):
-        assert "--tags-column or --tagger" in text_of(ViewState(report, kind=kind), palette)
+        assert "press A, tag column or tagger" in text_of(ViewState(report, kind=kind), palette)
 
 
 def test_new_and_gone_tags_are_kept(palette):
@@ -297,3 +297,23 @@ def test_nothing_is_said_by_colour_alone():
         state = ViewState(report, 1, unit=5, kind=kind)
         texts = [drawn(state, palette) for palette in palettes]
         assert texts[0] == texts[1]
+
+
+def test_every_mark_that_is_drawn_stands_in_the_legend(palette):
+    report = made.report(120, 1)
+    table = report.sites[0].neurons
+    table.count[:, :2] = [[0, 50], [50, 0]]
+    states = table.state
+    chosen = int(np.flatnonzero(states == 3)[0])
+    up, _, here, before = "^v@&" if palette.ascii_only else "▲▼◆◇"
+
+    def legend_of(kind):
+        return text_of(ViewState(report, kind=kind, unit=chosen), palette, 120, 40)
+
+    assert f"{here} chosen" in legend_of("lengths")
+    for mark, word, state in (("+", "new", 1), ("-", "gone", 2)):
+        assert f"{mark} {(states == state).sum()} {word} (at 0)" in legend_of("lengths")
+    assert f"{before} before" in legend_of("mass") and f"{here} after" in legend_of("mass")
+    overview = legend_of("overview")
+    assert "+ new" in overview and "- gone" in overview and f"{up} the 10" in overview
+    assert "of 120 neurons" in legend_of("layers")

@@ -74,7 +74,7 @@ class Axis:
             found = [(self._cell(value, cells), _label(value)) for value in values]
             if self.zero:
                 found = [(0, "0"), *[tick for tick in found if tick[0] >= (room or 3)]]
-            if _apart(found, cells, room):
+            if apart(found, cells, room):
                 return tuple(found)
         return ((0, _label(0.0 if self.zero else self.low)),)
 
@@ -231,7 +231,7 @@ def _free_place(
     return None
 
 
-def _apart(ticks: Sequence[tuple[int, str]], cells: int, room: int | None) -> bool:
+def apart(ticks: Sequence[tuple[int, str]], cells: int, room: int | None) -> bool:
     """Whether labels stand clear of each other."""
     if room is not None:
         return all(b[0] - a[0] >= room for a, b in pairwise(ticks))

@@ -4,7 +4,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.activations.messages import PaneResized
+from tui.messages import PaneResized
 
 MARGIN = 1
 """Blank columns to the left."""

@@ -1,0 +1,1 @@
+"""The landscape of representations along the layers: screens, and what starts the passes."""
