@@ -8,7 +8,8 @@ from inspect_core.text import clean
 from themes import Rgb, ThemeFile, rgb
 from tui import format as fmt
 from tui.geometry.figures.naming import STYLES, short_layer
-from tui.geometry.measures import MEASURES, Series, offered, series_of
+from tui.geometry.measures import MEASURES, Series, by_chance, offered, series_of
+from tui.geometry.notes import all_notes
 from tui.picture_files import SIZE, Box, Drawing, Label, Point, Shape, Stroke, png, svg
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ MARK = 3.6
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (7, 3), (2, 3), (9, 3, 2, 3))
 """Of lines, one after the other: with their marks they tell them apart without any colour."""
+
+CHANCE_DASH = (4.0, 4.0)
+"""Of the line of what chance gives."""
+
+MOST_NOTES, NOTE = 8, 150
+"""Notes below the panels, and letters of one."""
 
 LEAST_BETWEEN = 26
 """Pixels from one number below a plot to the next."""
@@ -143,7 +150,9 @@ class _Sheet:
         """One measure: its frame, its numbers, a line a space."""
         series = series_of(self._report, measure, column)
         self._write(x, y - 8, title)
-        low, high, step = _range(series, MEASURES[measure].share, measure == "clusters")
+        chance = by_chance(self._report, measure, column)
+        both = [*series, Series(0, (chance,))]
+        low, high, step = _range(both, MEASURES[measure].share, measure == "clusters")
         count = max(1, len(self._layers) - 1)
 
         def place(layer: int, value: float) -> Point:
@@ -155,6 +164,11 @@ class _Sheet:
         if all(not any(map(math.isfinite, one.values)) for one in series):
             middle = x + WIDTH / 2
             self._write(middle, y + HEIGHT / 2, "n/a", self._quiet, anchor="middle")
+        if math.isfinite(chance):
+            ends = place(0, chance), place(count, chance)
+            self._marks.append(Stroke(ends, self._quiet, 1.2, CHANCE_DASH))
+            told = f"by chance {fmt.number(chance)}"
+            self._write(x + WIDTH - 4, ends[1][1] - 4, told, self._quiet, anchor="end")
         for one in series:
             self._errors(one, place)
         for one in series:
@@ -230,6 +244,9 @@ class _Sheet:
             layers = f"{count} layer{'' if count == 1 else 's'}"
             self._write(MARGIN, y, f"{clean(why, 120)} ({layers})", self._quiet)
             y += SIZE + 4
+        for told in all_notes(self._report)[:MOST_NOTES]:
+            self._write(MARGIN, y, clean(told, NOTE), self._quiet)
+            y += SIZE + 4
         return y - SIZE
 
     def _color(self, space: int) -> Rgb:
@@ -289,7 +306,7 @@ def _range(
         found += [end for pair in ends for end in pair]
     low, high = min([0.0, *found]), max(found, default=1.0)
     if share:
-        high = max(high, 1.0) if high > 0.5 else high
+        high = max(high, 1.0) if high > 0.5 else max(high, 0.1)
     if not high > low:
         high = low + 1.0
     rough = (high - low) / 4

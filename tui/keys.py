@@ -170,11 +170,13 @@ GEOMETRY = _bindings("geometry", [
     ("last", "end,G", "edge(1)", "", "the last layer, the bottom"),
     ("color", "c", "color", "colours", "on a layer's page: colours by label, or not"),
     ("jump", "o", "jump", "tree", "to this layer in the tree"),
+    # Before what a narrow line leaves out.
+    ("back", "escape", "back", "back", "back; what runs goes on"),
     ("settings", "A", "settings", "texts", "other texts, places or measures"),
     ("stop", "x", "stop", "stop", "stop what runs"),
+    ("earlier", "D", "earlier", "", "what was found before a run that was stopped"),
     ("copy", "y", "copy", "", "copy the numbers of the layer"),
     ("export", "e", "export", "export", "write the numbers, curves or the screen"),
-    ("back", "escape", "back", "back", "back; what runs goes on"),
 ])  # fmt: skip
 """Keys of the screen of the landscape, and of the page of a layer."""
 

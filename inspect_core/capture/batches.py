@@ -52,6 +52,7 @@ class Batches(Iterator[Batch]):
         given: texts in the batches so far.
         tokens: their tokens, without special ones.
         cut: how many of them were cut.
+        too_long: texts so far that would have been cut, and were left out instead.
         wordless: texts so far that hold nothing but what the tokenizer drops; they are left out.
     """
 
@@ -62,8 +63,10 @@ class Batches(Iterator[Batch]):
         size: BatchSize,
         tagger: Callable[[list[str]], list[str]] | None,
         control: Control | None,
+        cutting: bool = True,
     ) -> None:
-        self.given = self.tokens = self.cut = self.wordless = 0
+        self.given = self.tokens = self.cut = self.too_long = self.wordless = 0
+        self._cutting = cutting
         self._tokenizer = tokenizer
         self._size = size
         self._tagger = tagger
@@ -107,7 +110,11 @@ class Batches(Iterator[Batch]):
             rows += map(_Row, some, found)
         kept = [row for row in rows if not row.encoded.special.all()]
         self.wordless += len(rows) - len(kept)
-        return kept
+        if self._cutting:
+            return kept
+        whole = [row for row in kept if not row.encoded.cut]
+        self.too_long += len(kept) - len(whole)
+        return whole
 
 
 def make_batches(
@@ -116,6 +123,7 @@ def make_batches(
     size: BatchSize | None = None,
     tagger: Callable[[list[str]], list[str]] | None = None,
     control: Control | None = None,
+    cutting: bool = True,
 ) -> Batches:
     """Lay texts out in batches.
 
@@ -125,6 +133,7 @@ def make_batches(
         size: how large batches may be.
         tagger: gives a tag to each word, where the texts have no tags of their own.
         control: polled between some texts.
+        cutting: whether a text that is too long is cut at its end; else it is left out.
 
     Returns:
         The batches, one by one; what was cut and left out can be read from them afterwards.
@@ -133,7 +142,7 @@ def make_batches(
         LamellaError: while they are read: a text cannot be turned into tokens; the texts have
             tags and the tokenizer does not say where its tokens are.
     """
-    return Batches(texts, tokenizer, size or BatchSize(), tagger, control)
+    return Batches(texts, tokenizer, size or BatchSize(), tagger, control, cutting)
 
 
 def make_batch(

@@ -45,6 +45,8 @@ class PassReport:
         notes: what is good to know, safe to show; what the texts say of themselves is not in it.
         skipped: path and reason of each module that gave nothing for the tokens; the paths are
             foreign, the reasons safe.
+        too_long: texts that were left out because they would have been cut.
+        most: tokens that a text may have.
     """
 
     samples: int
@@ -53,6 +55,8 @@ class PassReport:
     sites: tuple[Site, ...]
     notes: tuple[str, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
+    too_long: int = 0
+    most: int = 0
 
 
 def run_passes(
@@ -66,6 +70,7 @@ def run_passes(
     tagger: Callable[[list[str]], list[str]] | None = None,
     size: BatchSize | None = None,
     whole_texts: bool = False,
+    cutting: bool = True,
 ) -> PassReport:
     """Run a model over texts and hand what modules give to a visitor, at once.
 
@@ -83,6 +88,7 @@ def run_passes(
         size: how large batches may be; `most` is at most what the model takes.
         whole_texts: whether a module that gives one result a text, and none a token, is taken
             too; its output has one position, which is attended and of no word.
+        cutting: whether a text that is too long is cut at its end; else it is left out.
 
     Raises:
         UsageError: nothing that is asked for gives values of tokens, or is not there.
@@ -93,7 +99,7 @@ def run_passes(
     usual = ON_CPU if model.device.type == "cpu" else ON_GPU
     most = model.most_tokens if size is None else min(model.most_tokens, size.most)
     size = replace(size or usual, most=most)
-    batches = make_batches(texts, model.tokenizer, size, tagger, control)
+    batches = make_batches(texts, model.tokenizer, size, tagger, control, cutting)
     run = _Run(model, modules, visit, control, inputs, whole_texts)
     with evaluated(model.module, model.live):
         for batch in batches:
@@ -102,8 +108,9 @@ def run_passes(
             control.report(Progress(batches.given, texts.count, "texts"))
     found = run.found
     notes = (*model.notes, *batches.notes())
+    too_long = batches.too_long
     if found is None:
-        return PassReport(batches.given, batches.tokens, 0, (), notes)
+        return PassReport(batches.given, batches.tokens, 0, (), notes, too_long=too_long, most=most)
     return PassReport(
         samples=batches.given,
         tokens=batches.tokens,
@@ -111,6 +118,8 @@ def run_passes(
         sites=run.sites_in_order(),
         notes=(*notes, *doubles, *found.notes, *_left_out(found.skipped)),
         skipped=tuple(found.skipped.items()),
+        too_long=too_long,
+        most=most,
     )
 
 

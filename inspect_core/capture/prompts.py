@@ -24,9 +24,10 @@ class FewShot:
     """Prompts made of texts: the same examples before each of them.
 
     Examples come from a pool that depends on the texts and the seed alone and is never asked
-    about, so that the questions are the same for any number of examples, and none. Two examples
-    are the first two of five. Labels take turns among them, so that each comes as often as the
-    others as far as there are texts of it.
+    about, so that the questions are the same for any number of examples, and none. (A model that
+    takes no prompt so long leaves its question out.) Two examples are the first two of five. Labels
+    take turns among them, so that each comes as often as the others as far as there are texts of
+    it.
 
     Args:
         texts: with a column of labels where there are examples.
@@ -93,7 +94,7 @@ class FewShot:
         for sample in self._texts:
             if sample.number not in self._set_aside:
                 text = self._before + self._asked(sample.text)
-                yield Sample(sample.number, text, None, sample.labels)
+                yield Sample(sample.number, text, None, sample.labels, sample.text)
 
     def sentences(self, numbers: Sequence[int]) -> list[str]:
         """The texts themselves, without what a prompt puts around them; see `Texts`."""

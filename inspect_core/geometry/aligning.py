@@ -1,5 +1,6 @@
 """Spaces brought to the same texts: row by row, so that they can be compared."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import overload
@@ -10,12 +11,16 @@ from numpy.typing import NDArray
 from inspect_core.errors import UsageError
 from inspect_core.geometry.representations import Representations
 
+Key = tuple[int, int]
+"""What tells a text: its digest or number, and how many texts before it have the same."""
+
 
 def aligned(spaces: Sequence[Representations]) -> tuple[tuple[Representations, ...], list[str]]:
-    """Spaces of the same texts in the same order, and notes about what was left out.
+    """Spaces of the same texts in the same order, and notes about what was left out or assumed.
 
-    Texts are told by their numbers. Where a space does not know them, its rows are those of the
-    others, one by one.
+    Texts are told by their digests where all spaces have them, else by their numbers. Where a
+    space does not know these, its rows are those of the first one that does, one by one. A space
+    without labels takes those of another.
 
     Args:
         spaces: at least one.
@@ -32,17 +37,90 @@ def aligned(spaces: Sequence[Representations]) -> tuple[tuple[Representations, .
                 where=space.title,
                 hint="give representations of the same texts in the same order",
             )
-    if all(np.array_equal(space.samples, first.samples) for space in known):
-        return tuple(_with_numbers(space, first) for space in spaces), []
-    common = first.samples
-    for space in known[1:]:
-        common = np.intersect1d(common, space.samples)
-    if not len(common):
-        raise UsageError("the spaces have no text in common", where=first.title)
-    most = max(len(space.samples) for space in spaces)
-    note = f"{len(common):,} of {most:,} texts are in all spaces; the others are left out"
-    found = [_chosen(_with_numbers(space, first), common) for space in spaces]
-    return tuple(found), [note]
+    notes = _assumed(spaces, known, first)
+    numbered = [
+        space if is_numbered(space)
+        else replace(space, samples=first.samples, digests=first.digests)
+        for space in spaces
+    ]  # fmt: skip
+    keys = _keys(numbered)
+    common = set(keys[0]).intersection(*keys[1:])
+    if not common and any(map(len, keys)):
+        raise UsageError(
+            "the spaces have no text in common",
+            where=first.title,
+            hint="give spaces of the same texts; where prompts are too long, use fewer shots",
+        )
+    if any(own != keys[0] for own in keys):
+        wanted = _in_order(keys[0], numbered[0].samples, common)
+        numbered = [_chosen(space, own, wanted) for space, own in zip(numbered, keys, strict=True)]
+        most = max(map(len, keys))
+        if len(common) < most:
+            notes.append(
+                f"{len(common):,} of {most:,} texts are in all spaces; the others are left out"
+            )
+    labels = next((space.labels for space in numbered if space.labels), ())
+    return tuple(
+        space if space.labels or not labels else replace(space, labels=labels)
+        for space in numbered
+    ), notes  # fmt: skip
+
+
+def _assumed(
+    spaces: Sequence[Representations], known: Sequence[Representations], first: Representations
+) -> list[str]:
+    """What nothing but the order of rows, or the numbers of texts, speaks for."""
+    notes = [
+        f"{space.title} does not say which texts its rows are of: they are taken to be those of "
+        f"{first.title}, in order"
+        for space in spaces
+        if space is not first and not is_numbered(space)
+    ]
+    told = [space for space in known if space.digests is not None]
+    if len(known) > 1 and len(told) < len(known):
+        bare = [space.title for space in known if space.digests is None]
+        who = f"{bare[0]} does" if len(bare) == 1 else f"{len(bare)} spaces do"
+        its, they = ("its", "they are") if len(bare) == 1 else ("their", "all are")
+        notes.append(
+            f"{who} not say what {its} texts are, only their numbers: {they} taken to be of the "
+            "same file"
+        )
+        _require_same(told)
+    return notes
+
+
+def _require_same(spaces: Sequence[Representations]) -> None:
+    """Refuse texts that have the same numbers and are others."""
+    known: dict[int, int] = {}
+    for space in spaces:
+        assert space.digests is not None
+        for number, digest in zip(space.samples.tolist(), space.digests.tolist(), strict=True):
+            if known.setdefault(number, digest) != digest:
+                raise UsageError(
+                    "is of other texts than the spaces before it, under the same numbers",
+                    where=space.title,
+                    hint="give spaces of one file of texts",
+                )
+
+
+def _keys(spaces: Sequence[Representations]) -> list[list[Key]]:
+    by_digest = all(space.digests is not None for space in spaces)
+    found = []
+    for space in spaces:
+        ids = space.digests if by_digest and space.digests is not None else space.samples
+        before: Counter[int] = Counter()
+        keys: list[Key] = []
+        bare = not by_digest and not is_numbered(space)
+        for row, one in enumerate(ids.tolist()):
+            keys.append((row, 0) if bare else (one, before[one]))
+            before[one] += 1
+        found.append(keys)
+    return found
+
+
+def _in_order(keys: list[Key], samples: NDArray[np.int64], common: set[Key]) -> list[Key]:
+    """The texts in all spaces, in the order of their numbers in the first one."""
+    return [keys[row] for row in np.argsort(samples, kind="stable").tolist() if keys[row] in common]
 
 
 def is_numbered(space: Representations) -> bool:
@@ -50,24 +128,21 @@ def is_numbered(space: Representations) -> bool:
     return bool((space.samples >= 0).all())
 
 
-def _with_numbers(space: Representations, first: Representations) -> Representations:
-    """A space whose rows are those of another; it takes its numbers, and labels it has not."""
-    if not is_numbered(space):
-        space = replace(space, samples=first.samples)
-    if not space.labels and len(space.samples) == len(first.samples):
-        space = replace(space, labels=first.labels)
-    return space
-
-
-def _chosen(space: Representations, samples: NDArray[np.int64]) -> Representations:
-    if np.array_equal(space.samples, samples):
+def _chosen(space: Representations, keys: list[Key], wanted: list[Key]) -> Representations:
+    if keys == wanted:
         return space
-    place = {number: row for row, number in enumerate(space.samples.tolist())}
-    rows = np.array([place[number] for number in samples.tolist()], np.int64)
+    place = {key: row for row, key in enumerate(keys)}
+    rows = np.array([place[key] for key in wanted], np.int64)
     labels = tuple(
         (column, tuple(found[row] for row in rows.tolist())) for column, found in space.labels
     )
-    return replace(space, samples=samples, labels=labels, values=_Rows(space.values, rows))
+    return replace(
+        space,
+        samples=space.samples[rows],
+        labels=labels,
+        values=_Rows(space.values, rows),
+        digests=None if space.digests is None else space.digests[rows],
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -56,6 +56,9 @@ def principal_plane(
         float64 `(points, 2)`; 0 where there is no such component.
     """
     plane, explained = np.zeros((len(points), 2)), [0.0, 0.0]
+    # Times a power of two, which is exact, no square leaves the range.
+    scale = math.frexp(float(np.abs(points).max(initial=0)))[1]
+    points = np.ldexp(points, -scale)
     centred = points - points.mean(axis=0) if len(points) else points
     total = float(np.vdot(centred, centred))
     if len(points) < 2 or not total > 0:
@@ -68,7 +71,8 @@ def principal_plane(
         if value <= total * 1e-14:
             continue
         along = vector * math.sqrt(value) if wide else centred @ vector
-        plane[:, at] = along * (1 if along[np.abs(along).argmax()] > 0 else -1)
+        sign = 1 if along[np.abs(along).argmax()] > 0 else -1
+        plane[:, at] = np.ldexp(along * sign, scale)
         explained[at] = value / total
     return plane, (explained[0], explained[1])
 

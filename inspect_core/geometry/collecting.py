@@ -10,13 +10,14 @@ from inspect_core.capture.batch import Batch
 from inspect_core.capture.output import Output, Site
 from inspect_core.control import Control
 from inspect_core.errors import LamellaError, UsageError
-from inspect_core.geometry.representations import LAST, MEAN, POOLINGS, Representations
+from inspect_core.geometry.representations import LAST, MEAN, POOLINGS, Representations, text_digest
 from inspect_core.geometry.room import Room
 from inspect_core.text import clean
 
 if TYPE_CHECKING:
     import torch
 
+    from inspect_core.capture.passes import PassReport
     from inspect_core.capture.running import RunningModel
     from inspect_core.capture.texts import Sample
     from inspect_core.capture.texts.some_texts import SomeTexts
@@ -34,6 +35,7 @@ def collect_representations(
     *,
     title: str | None = None,
     room: Room | None = None,
+    cutting: bool = True,
 ) -> Representations:
     """What a model makes of each text, at several places of it at once.
 
@@ -52,6 +54,8 @@ def collect_representations(
         control: told of progress in texts, and polled between batches.
         title: of the space, safe to show; None for the model's.
         room: where the vectors are kept.
+        cutting: whether a text longer than the model takes is cut at its end. A prompt ends with
+            what it asks: without its end it is another one, and False leaves it out.
 
     Returns:
         float32, or float64 where the model computes so.
@@ -66,9 +70,27 @@ def collect_representations(
         raise UsageError(f"no pooling '{pooling}'", hint=f"it is {LAST} or {MEAN}")
     read = _Read(texts)
     collecting = _Collecting(read, pooling, room or Room())
-    report = run_passes(model, read, paths, collecting.visit, control, whole_texts=True)
+    report = run_passes(
+        model, read, paths, collecting.visit, control, whole_texts=True, cutting=cutting
+    )
     control.check()
-    return collecting.found(model.title if title is None else title, report.notes)
+    told = _too_long(report, texts.count, model.title) if report.too_long else ()
+    return collecting.found(model.title if title is None else title, (*told, *report.notes))
+
+
+def _too_long(report: "PassReport", count: int, title: str) -> tuple[str]:
+    most = "1 token" if report.most == 1 else f"{report.most:,} tokens"
+    if not report.samples:
+        raise UsageError(
+            f"all {report.too_long:,} prompts are longer than the model takes ({most})",
+            where=title,
+            hint="use fewer shots, or shorter texts",
+        )
+    some = "prompt is" if count == 1 else "prompts are"
+    return (
+        f"{report.too_long:,} of {count:,} {some} longer than the model takes ({most}): "
+        "those questions are left out of every space",
+    )
 
 
 class _Read:
@@ -80,11 +102,13 @@ class _Read:
         self.labels, self.fingerprint = texts.labels, texts.fingerprint
         self.row: dict[int, int] = {}
         self.labelled: list[tuple[str, ...]] = []
+        self.digests: list[int] = []
 
     def __iter__(self) -> "Iterator[Sample]":
         for sample in self._texts:
             self.row[sample.number] = len(self.labelled)
             self.labelled.append(sample.labels)
+            self.digests.append(text_digest(sample.text if sample.asked is None else sample.asked))
             yield sample
 
     def sentences(self, numbers: Sequence[int]) -> list[str]:
@@ -153,6 +177,7 @@ class _Collecting:
             samples=samples[rows],
             pooling=self._pooling,
             notes=(*notes, *self._notes()),
+            digests=np.array(self._read.digests, np.uint64)[rows],
         )
 
     def _take(self, batch: Batch) -> None:

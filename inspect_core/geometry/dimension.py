@@ -75,13 +75,16 @@ def two_nn(neighbours: Neighbours) -> Dimension:
 def _at_scale(neighbours: Neighbours, near: int) -> Dimension:
     far = 2 * near
     first, second = neighbours.distance[:, near - 1], neighbours.distance[:, far - 1]
-    scale = float((first.mean() + second.mean()) / 2)
+    with np.errstate(over="ignore"):
+        scale = float(first.mean() / 2 + second.mean() / 2)
 
     def unknown(why: str) -> Dimension:
         return Dimension(near, far, math.nan, math.nan, scale, why)
 
     if not (first > 0).all():
         return unknown("n/a: points at distance 0")
+    if not math.isfinite(scale):
+        return unknown("n/a: distances beyond what numbers can hold")
     mu = second / first
     ties = float((mu == 1).mean())
     if ties == 1:

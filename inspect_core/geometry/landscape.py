@@ -40,6 +40,8 @@ class LabelNumbers:
         overlap: balanced mean share of neighbours with a point's own label; NaN likewise.
         nearest: share of points whose nearest neighbour has their label.
         why: why something is NaN; `""` where all is there.
+        mixed: texts at points that texts of several labels share. Such a point has the label of
+            its first text; where there are too many of them, nothing is measured.
     """
 
     column: str
@@ -47,6 +49,7 @@ class LabelNumbers:
     overlap: float
     nearest: float
     why: str = ""
+    mixed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,28 @@ class LayerNumbers:
     core: float
     labels: tuple[LabelNumbers, ...]
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelColumn:
+    """A column of labels, over all texts, and what labels dealt out at random would give.
+
+    Layers leave out repeats and what is not finite: of theirs, chance gives about as much.
+
+    Attributes:
+        column: foreign.
+        counts: each label and its texts, the commonest first; foreign.
+        nearest: share of points whose nearest neighbour has their label, by chance:
+            sum of n (n - 1) / (N (N - 1)); NaN below two texts.
+        majority: share of the commonest label: what always answering it would be right for.
+        overlap: balanced label overlap by chance: mean over labels of (n - 1) / (N - 1).
+    """
+
+    column: str
+    counts: tuple[tuple[str, int], ...]
+    nearest: float
+    majority: float
+    overlap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +149,7 @@ class LandscapeReport:
         pooling: for people: `last token`, `mean of the tokens`, ...
         measured: how.
         notes: safe to show.
+        labels: one for each of `columns`: its counts, and what chance gives.
     """
 
     spaces: tuple[Space, ...]
@@ -133,6 +159,7 @@ class LandscapeReport:
     pooling: str
     measured: Measured
     notes: tuple[str, ...] = ()
+    labels: tuple[LabelColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

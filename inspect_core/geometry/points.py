@@ -36,12 +36,12 @@ def distinct_points(rows: ArrayLike) -> Points:
     Raises:
         UsageError: not two axes.
     """
-    values = np.asarray(rows)
-    if values.ndim != 2:
-        raise UsageError(f"representations have {values.ndim} axes, not rows and units")
+    rows = np.asarray(rows)
+    if rows.ndim != 2:
+        raise UsageError(f"representations have {rows.ndim} axes, not rows and units")
     from inspect_core.geometry.selection import row_marks
 
-    values = np.ascontiguousarray(values, dtype=np.float64)
+    values = np.ascontiguousarray(rows, dtype=np.float64)
     odd = np.random.default_rng(0).integers(1 << 63, size=values.shape[1], dtype=np.uint64) * 2 + 1
     marks = np.empty(len(values), np.uint64)
     row_marks(values, odd.astype(np.uint64), marks)
@@ -61,5 +61,17 @@ def distinct_points(rows: ArrayLike) -> Points:
     finite = int((marks != 0).sum())
     chosen = np.array(kept, np.int64)
     if len(kept) != len(values):
-        values = values[chosen]
+        values = _closed_up(values, chosen, np.shares_memory(values, rows))
     return Points(values, chosen, of, finite - len(kept), len(of) - finite)
+
+
+def _closed_up(
+    values: NDArray[np.float64], kept: NDArray[np.int64], foreign: bool
+) -> NDArray[np.float64]:
+    """Some rows, ascending; in place where the values are our own, for they may be large."""
+    if foreign:
+        return values[kept]
+    for place, row in enumerate(kept.tolist()):
+        if place != row:
+            values[place] = values[row]
+    return values[: len(kept)]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspect_core.geometry.landscape import (
+    LabelColumn,
     LabelNumbers,
     LandscapeReport,
     LayerDetail,
@@ -48,9 +49,21 @@ def heading_record(report: LandscapeReport) -> dict[str, Any]:
         ],
         "texts": report.texts,
         "columns": list(report.columns),
+        "labels": [_column(one) for one in report.labels],
         "pooling": report.pooling,
         "measured": asdict(report.measured),
         "notes": list(report.notes),
+    }
+
+
+def _column(column: LabelColumn) -> dict[str, Any]:
+    """A column of labels, and what chance gives for it."""
+    return {
+        "column": column.column,
+        "counts": dict(column.counts),
+        "nearest": number(column.nearest),
+        "overlap": number(column.overlap),
+        "majority": number(column.majority),
     }
 
 
@@ -85,6 +98,7 @@ def _layer(layer: LayerNumbers) -> Row:
         "nonfinite": layer.nonfinite,
         "dimension": number(layer.dimension.value),
         "dimension_error": number(layer.dimension.error),
+        "dimension_n1": layer.dimension.near,
         "two_nn": None if two is None else number(two.value),
         "two_nn_error": None if two is None else number(two.error),
         "clusters": layer.clusters if peaks else None,
@@ -103,13 +117,14 @@ def _labels(column: str, found: tuple[LabelNumbers, ...]) -> Row:
 
 
 def scale_rows(report: LandscapeReport) -> list[Row]:
-    """One row a space, layer and scale of the intrinsic dimension."""
+    """One row a space, layer and scale of the intrinsic dimension: from neighbours n1 and n2."""
     return [
         {
             "space": space.title,
             "layer": layer.name,
-            "near": one.near,
-            "far": one.far,
+            "estimator": "two_nn" if one.near == 1 else "gride",
+            "n1": one.near,
+            "n2": one.far,
             "dimension": number(one.value),
             "error": number(one.error),
             "distance": number(one.scale),
@@ -176,7 +191,10 @@ def cluster_rows(detail: LayerDetail, columns: tuple[str, ...]) -> list[Row]:
 
 
 def detail_object(detail: LayerDetail, columns: tuple[str, ...]) -> dict[str, Any]:
-    """One layer closer as an object for JSON: clusters, and points in a plane."""
+    """One layer closer as an object for JSON: clusters, and points in a plane.
+
+    Size and labels of a cluster are of all its points, those of the halo included.
+    """
     return {
         "space": detail.space,
         "layer": detail.name,

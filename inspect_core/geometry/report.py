@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from inspect_core.control import Control, Part, Progress
+from inspect_core.geometry.labelling import label_columns, label_notes
 from inspect_core.geometry.landscape import LandscapeReport, Measured, Space, SpacePair
 from inspect_core.geometry.measure import Layer, measure_space
 from inspect_core.geometry.pairs import compare_layers
@@ -54,16 +55,33 @@ def landscape(
         found.append(numbers)
         layers.append(own)
         done += len(own)
+    columns = label_columns(spaces)
     poolings = dict.fromkeys(POOLINGS.get(space.pooling, "") for space in spaces)
     return LandscapeReport(
         spaces=tuple(found),
         pairs=_pairs(layers, measured, control),
-        columns=tuple(dict.fromkeys(column for space in spaces for column, _ in space.labels)),
+        columns=tuple(one.column for one in columns),
         texts=len(spaces[0].samples) if spaces else 0,
         pooling=", ".join(one for one in poolings if one),
         measured=measured,
-        notes=tuple(notes),
+        notes=(*notes, *_by_position(spaces), *label_notes(columns, measured)),
+        labels=columns,
     ), tuple(layers)
+
+
+def _by_position(spaces: Sequence[Representations]) -> list[str]:
+    """Which spaces have other layers than the first, to which theirs are held nevertheless."""
+    notes = []
+    for other in spaces[1:]:
+        one, two = spaces[0].names, other.names
+        if one != two:
+            how = "their names differ"
+            if len(one) != len(two):
+                how = f"{len(one)} against {len(two)}"
+            notes.append(
+                f"{spaces[0].title} and {other.title}: layers are paired by position: {how}"
+            )
+    return list(dict.fromkeys(notes))
 
 
 def _pairs(layers: Sequence[Layers], measured: Measured, control: Control) -> tuple[SpacePair, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class Representations:
         samples: int64 `(texts,)`, number of each text in its file; -1 where not known.
         pooling: `LAST`, `MEAN`, or `""` where it is not known.
         notes: safe to show.
+        digests: uint64 `(texts,)`, `text_digest` of each text; None where not known.
     """
 
     title: str
@@ -33,3 +35,14 @@ class Representations:
     samples: NDArray[np.int64]
     pooling: str
     notes: tuple[str, ...] = ()
+    digests: NDArray[np.uint64] | None = None
+
+
+def text_digest(text: str) -> int:
+    """64 bits that tell a text from others, whatever file it is in.
+
+    Args:
+        text: as written; of a prompt the text that it asks about.
+    """
+    raw = text.encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(raw, digest_size=8).digest(), "little")

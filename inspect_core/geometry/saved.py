@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inspect_core.capture.memory import free_bytes
 from inspect_core.capture.texts.source import TextSource
 from inspect_core.checkpoint.byte_source import unreadable
 from inspect_core.checkpoint.strict_json import JsonError, parse_plain
-from inspect_core.control import Control, Silent
+from inspect_core.control import Control
 from inspect_core.errors import LamellaError, UsageError
 from inspect_core.geometry.representations import POOLINGS, Representations
 from inspect_core.geometry.room import Room
@@ -28,6 +29,7 @@ from inspect_core.geometry.saved_arrays import (
     entry_bytes,
     stored_arrays,
 )
+from inspect_core.geometry.saved_labels import labelled_rows, same_names
 from inspect_core.new_file import write_new
 from inspect_core.text import clean
 
@@ -36,8 +38,8 @@ ABOUT = "lamella"
 
 VERSION = 1
 
-MOST_ABOUT = 256 << 20
-"""Bytes of it."""
+MOST_ABOUT, MOST_ABOUT_ROW = 1 << 20, 1 << 10
+"""Bytes of it, and for each row: as Python's objects they take many times as much."""
 
 _ROWS = 1 << 12
 _SHOWN = 60
@@ -57,8 +59,9 @@ def read_representations(
         path: an .npy file (one layer); an .npz, .pt or .safetensors file (a layer an array or
             tensor); or a folder of such files. Layers whose names all have numbers come in the
             order of these, 2 before 10; else those of a file in its order.
-        labels: the texts with their labels; a row belongs to the text of its number. None for
-            the labels in the file, if it is one of ours.
+        labels: the texts with their labels; a row belongs to the text that it was made of where
+            the file says so, else to that of its number. None for the labels in the file, if it is
+            one of ours.
         title: safe to show; None for the file's own, or its name.
         control: polled between layers.
         room: where the values are kept.
@@ -78,7 +81,9 @@ def read_representations(
     samples = np.full(rows, -1, np.int64) if about is None else about.samples
     named = () if about is None else about.labels
     if labels is not None:
-        samples, named = _labelled(labels, samples, place, control)
+        samples, named = labelled_rows(
+            labels, samples, None if about is None else about.digests, place, control
+        )
     return Representations(
         title=title or (about.title if about else "") or clean(place.name, _SHOWN),
         names=tuple(name for name, _ in layers),
@@ -86,7 +91,8 @@ def read_representations(
         labels=named,
         samples=samples,
         pooling="" if about is None else about.pooling,
-        notes=(*(about.notes if about else ()), *notes),
+        notes=(*(about.notes if about else ()), *notes, *same_names(named)),
+        digests=None if about is None else about.digests,
     )
 
 
@@ -118,6 +124,7 @@ class _About:
     samples: NDArray[np.int64]
     pooling: str
     notes: tuple[str, ...]
+    digests: NDArray[np.uint64] | None
 
 
 def _files(place: Path) -> list[Path]:
@@ -164,6 +171,7 @@ def _layers(
                     f"{rows:,}: they must be of the same texts",
                     where=str(file),
                 )
+            _require_memory(one.shape, name, file)
             found[name] = one.read(room)
     if not found:
         raise LamellaError(
@@ -172,14 +180,27 @@ def _layers(
             hint="a layer is an array of texts by units",
         )
     if about is not None:
-        if len(found) != len(about.names):
+        if len(found) + len(left_out) != len(about.names):
             raise broken(files[0], "layers are missing")
-        return [(name, found[name]) for name in about.names.values()], left_out[:_NOTES]
+        ours = [(name, found[name]) for name in about.names.values() if name in found]
+        return ours, left_out[:_NOTES]
     layers = list(found.items())
     if all(any(map(str.isdigit, name)) for name in found):
         layers.sort(key=lambda layer: _natural(layer[0]))
     more = [f"{len(left_out) - _NOTES:,} more arrays are left out"]
     return layers, [*left_out[:_NOTES], *(more if len(left_out) > _NOTES else [])]
+
+
+def _require_memory(shape: tuple[int, ...], name: str, file: Path) -> None:
+    """Refuse a layer before it is read whose points, float64 and around their mean, do not fit."""
+    needed, free = 2 * 8 * shape[0] * shape[1], free_bytes()
+    if free is not None and needed > free:
+        raise LamellaError(
+            f"'{clean(name, _SHOWN)}' needs {needed / 1e6:,.1f} MB of memory as float64, and "
+            f"{free / 1e6:,.1f} MB are free",
+            where=str(file),
+            hint="save fewer texts or units",
+        )
 
 
 _NOTES = 3
@@ -194,32 +215,10 @@ def _natural(name: str) -> list[tuple[int, str]]:
     ]
 
 
-def _labelled(
-    labels: TextSource, samples: NDArray[np.int64], place: Path, control: Control
-) -> tuple[NDArray[np.int64], tuple[tuple[str, tuple[str, ...]], ...]]:
-    """Labels of rows, by the number of each row's text."""
-    from inspect_core.capture.texts import open_texts
-
-    texts = open_texts(labels, Silent(control))
-    known = bool((samples >= 0).all()) and len(samples) > 0
-    fits = texts.count > int(samples.max()) if known else texts.count == len(samples)
-    if not fits:
-        raise UsageError(
-            f"{texts.count:,} texts, and {clean(place.name, _SHOWN)} has {len(samples):,} rows",
-            where=labels.path,
-            hint="give the file of texts that they were made of",
-        )
-    numbers = samples if known else np.arange(len(samples), dtype=np.int64)
-    columns = [sample.labels for sample in texts]
-    return numbers, tuple(
-        (name, tuple(columns[number][at] for number in numbers.tolist()))
-        for at, name in enumerate(texts.labels)
-    )
-
-
 def _about(file: Path) -> _About | None:
     """What a file of ours says of itself; None of another program's."""
-    raw = entry_bytes(file, ABOUT, MOST_ABOUT)
+    rows = max((one.shape[0] for one in stored_arrays(file) if not one.why), default=0)
+    raw = entry_bytes(file, ABOUT, MOST_ABOUT + rows * MOST_ABOUT_ROW)
     if raw is None:
         return None
     try:
@@ -234,11 +233,14 @@ def _about(file: Path) -> _About | None:
             samples=np.array([_number(number) for number in found["samples"]], np.int64),
             pooling=_text(found["pooling"]),
             notes=tuple(clean(note, 400) for note in _texts(found["notes"])),
+            digests=_digests(found.get("digests")),
         )
     except (JsonError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise broken(file, f"what it says of itself is wrong: {error}") from None
-    if any(len(column) != len(made.samples) for _, column in made.labels) or (
-        made.pooling and made.pooling not in POOLINGS
+    if (
+        any(len(column) != len(made.samples) for _, column in made.labels)
+        or (made.pooling and made.pooling not in POOLINGS)
+        or (made.digests is not None and len(made.digests) != len(made.samples))
     ):
         raise broken(file, "what it says of itself contradicts itself")
     return made
@@ -254,6 +256,13 @@ def _texts(values: object) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise ValueError("a list is needed")
     return tuple(map(_text, values))
+
+
+def _digests(value: object) -> NDArray[np.uint64] | None:
+    """Of hex digits; None where a file does not have them."""
+    if value is None:
+        return None
+    return np.frombuffer(bytes.fromhex(_text(value)), "<u8").astype(np.uint64)
 
 
 def _number(value: object) -> int:
@@ -297,6 +306,8 @@ def _parts(space: Representations) -> Iterator[bytes]:
         "version": VERSION, "title": space.title, "names": keys, "labels": space.labels,
         "samples": space.samples.tolist(), "pooling": space.pooling, "notes": space.notes,
     }  # fmt: skip
+    if space.digests is not None:
+        about["digests"] = space.digests.astype("<u8").tobytes().hex()
     raw = np.frombuffer(json.dumps(about).encode("ascii"), np.uint8)
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:

@@ -91,7 +91,8 @@ def entry_bytes(path: Path, name: str, most: int) -> bytes | None:
             entry = archive.getinfo(name + NPY)
         except KeyError:
             return None
-        if entry.file_size > most:
+        _require_honest(entry, name, path)
+        if entry.file_size > most + _HEADER:
             raise broken(path, f"'{name}' takes {entry.file_size:,} bytes")
         try:
             with archive.open(entry) as stream:
@@ -124,10 +125,15 @@ def _archive(file: IO[bytes], path: Path) -> zipfile.ZipFile:
         raise broken(path, str(error)) from None
 
 
-def _of_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Iterator[Stored]:
-    name = entry.filename.removesuffix(NPY)
+def _require_honest(entry: zipfile.ZipInfo, name: str, path: Path) -> None:
+    """Refuse what would become far more than it is."""
     if entry.file_size > max(_SMALL, entry.compress_size * MOST_UNPACKED):
         raise broken(path, f"'{name}' would become {entry.file_size:,} bytes")
+
+
+def _of_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Iterator[Stored]:
+    name = entry.filename.removesuffix(NPY)
+    _require_honest(entry, name, path)
     try:
         stream = archive.open(entry)
     except _BROKEN as error:
@@ -178,10 +184,13 @@ def _why_not(dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
         return "it holds Python objects, which are never loaded"
     if not _is_brain(dtype) and dtype.kind != "f":
         return f"its values are {clean(str(dtype), 40)}, not floating-point numbers"
-    return "" if len(shape) == 2 else _axes(shape)
+    return _axes(shape)
 
 
 def _axes(shape: tuple[int, ...]) -> str:
+    """Why a shape is none of texts and units; `""` where it is one."""
+    if len(shape) == 2:
+        return "" if shape[1] else "it has 0 units"
     what = "axis" if len(shape) == 1 else "axes"
     return f"it has {len(shape)} {what}, not texts and units"
 
@@ -230,7 +239,7 @@ def _of_tensor(checkpoint: Checkpoint, tensor: TensorInfo, path: Path) -> Stored
     why = tensor.unread
     if not why and tensor.dtype not in _TORCH:
         why = f"its values are {clean(tensor.dtype, 40)}, not floating-point numbers"
-    if not why and len(tensor.shape) != 2:
+    if not why:
         why = _axes(tensor.shape)
 
     def read(room: Room) -> Float:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"lamella representations 1\n"
 
-NUMBERS_VERSION = 1
+NUMBERS_VERSION = 2
 """Grows whenever the same files would give other numbers; older files are not read then."""
 
 MOST_BYTES = 512 << 20
@@ -106,6 +106,8 @@ def representation_parts(space: Representations, key: bytes) -> list[bytes | mem
         key: `KEY_BYTES` that stand for all it was made of.
     """
     arrays: list[memoryview] = [_plain(space.samples, "<i8")]
+    if space.digests is not None:
+        arrays.append(_plain(space.digests, "<u8"))
     described = []
     for layer in space.values:
         stored = "<f4" if layer.dtype == np.float32 else "<f8"
@@ -117,6 +119,7 @@ def representation_parts(space: Representations, key: bytes) -> list[bytes | mem
         "layers": described,
         "labels": [[column, list(found)] for column, found in space.labels],
         "samples": len(space.samples),
+        "digests": space.digests is not None,
         "pooling": space.pooling,
         "notes": list(space.notes),
     }).encode("ascii")  # fmt: skip
@@ -175,6 +178,7 @@ def _space(content: bytes, at: int, end: int) -> Representations:
 
     rows = _whole(about["samples"])
     samples = take("<i8", np.int64, rows)
+    digests = take("<u8", np.uint64, rows) if about["digests"] else None
     values = []
     for stored, *shape in about["layers"]:
         if len(shape) != 2 or shape[0] != rows:
@@ -192,6 +196,7 @@ def _space(content: bytes, at: int, end: int) -> Representations:
         samples=samples,
         pooling=_text(about["pooling"]),
         notes=tuple(map(_text, about["notes"])),
+        digests=digests,
     )
 
 

@@ -236,11 +236,9 @@ class _Finder:
             paths = self._paths(model)
             for space in spaces:
                 texts = self.texts(space.shots)
-                found.append(
-                    collect_representations(
-                        model, texts, paths, query.pooling, Part(control, done, total, TEXTS)
-                    )
-                )
+                part, whole = Part(control, done, total, TEXTS), space.shots is not None
+                given = model, texts, paths, query.pooling, part
+                found.append(collect_representations(*given, cutting=not whole))
                 done += texts.count
                 control.report(Progress(done, total, TEXTS))
         for space, key, one in zip(spaces, keys, found, strict=True):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from app_made import layers, write_model
@@ -10,13 +11,14 @@ from geometry_made import HOSTILE, Canned, made_detail, made_report
 
 from inspect_core.capture.texts import TextSource
 from inspect_core.errors import UsageError
-from inspect_core.geometry.landscape import Measured
+from inspect_core.geometry.landscape import LabelColumn, Measured
 from inspect_core.geometry.representations import MEAN
 from inspect_core.work.geometry_jobs import FindLayer
 from inspect_core.work.ticket import WorkerDied
 from tui.geometry.answers import Answers, answers_from, typed_fields
 from tui.geometry.measures import offered
 from tui.geometry.paths import nearest_path
+from tui.geometry.words import readout
 from tui.messages import ViewDrawn
 
 
@@ -251,6 +253,63 @@ async def test_one_run_at_a_time_that_goes_on_beside_the_tree_and_stops(models, 
         await run.shows("stopped")
         await run.press("enter")
         assert len(backend.asked) == 2
+
+
+async def test_what_was_found_before_a_stopped_run_is_shown_again(models, texts, tmp_path):
+    other = tmp_path / "other.tsv"
+    other.write_text("rating\ttext\ngood\ta film\n")
+    app, backend = found(models, texts)
+    async with app as run:
+        await drawn(run, "d")
+        before, backend.report = state(run).report, "waits"
+        await run.press("A")
+        await run.until(lambda: screen(run).query("#texts-path"), "the dialog")
+        screen(run).query_one("#texts-path").value = str(other)
+        await run.shows("1 row")
+        await run.press("enter")
+        await run.shows("running the model over other.tsv")
+        await run.press("x")
+        await run.shows("D shows what was found before")
+        await drawn(run, "D")
+        assert state(run).report is before and "films.tsv" in run.text
+
+
+async def test_what_chance_gives_is_a_line_and_in_words(models, texts):
+    report = replace(
+        made_report(), labels=(LabelColumn("rating", (("a", 200), ("b", 102)), 0.553, 0.66, 0.5),)
+    )
+    app, _ = found(models, texts, report)
+    async with app as run:
+        await drawn(run, "d")
+        assert "by chance" not in run.text
+        for measure, told in (("rand", "0"), ("overlap", ".500"), ("nearest", ".553")):
+            while state(run).measure != measure:
+                await drawn(run, "m")
+            await run.shows(f"by chance {told}")
+            assert "╌╌" in run.text
+
+
+async def test_the_readout_fits_a_small_screen_and_names_the_model(models, texts):
+    app, _ = found(models, texts, size=(80, 24))
+    async with app as run:
+        await drawn(run, "d")
+        told, _ = readout(state(run), 78)
+        assert len(told) <= 78 and "tuned" in told and "1-NN" in told
+        await run.shows(told)
+        await run.shows("esc back")
+
+
+async def test_a_label_column_that_is_none_is_said_before_running(models, texts):
+    backend = Canned()
+    async with running(*models, backend=backend) as run:
+        await run.press("d")
+        await run.shows("rating:sign")
+        screen(run).query_one("#texts-path").value = texts
+        screen(run).query_one("#texts-labels").value = "mood"
+        await run.shows("no column 'mood': the columns are rating, text")
+        await run.press("enter")
+        await run.pilot.pause(0.2)
+        assert not backend.asked
 
 
 async def test_a_result_that_comes_beside_the_tree_is_kept(models, texts):

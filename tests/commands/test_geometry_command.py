@@ -53,9 +53,37 @@ def test_a_table_for_people(lamella, pair, texts):
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "base  90 texts"
-    assert lines[1] == "mean of the tokens; k 4, Z 1.6, overlap of 8 neighbours"
-    assert lines[3].split() == ["layer", "points", "ID", "peaks", "core", "ARI", "overlap", "1-NN"]
-    assert [line.split()[0] for line in lines[4:8]] == LAYERS and "±" in lines[4]
+    assert lines[1] == "texts.tsv: text column text, labels mood"
+    assert lines[2] == "mean of the tokens; k 4, Z 1.6, overlap of 8 neighbours"
+    wanted = ["layer", "points", "ID", "scales", "peaks", "core", "ARI", "overlap", "1-NN"]
+    assert lines[4].split() == wanted
+    assert [line.split()[0] for line in lines[5:9]] == LAYERS and "±" in lines[5]
+
+
+def test_notes_and_chance_stand_below_the_table_and_in_files_of_it(lamella, pair, texts, tmp_path):
+    path = tmp_path / "table.txt"
+    words = (pair[0], "--text", texts, "--labels", "mood", *SMALL)
+    out = lamella(*words)[1]
+    below = out.split("model.norm", 1)[1]
+    assert "mood by chance: ARI 0, overlap 0." in below and "1-NN 0." in below
+    assert "always answering" in below
+    status, _, _ = lamella(*words, "--output", path)
+    assert status == 0 and "always answering" in path.read_text()
+
+
+def test_json_says_what_was_read(lamella, pair, texts):
+    words = (pair[0], "--text", texts, "--labels", "mood", *SMALL, "--format", "json")
+    found = json.loads(lamella(*words)[1])
+    assert (found["file"], found["text_column"]) == (str(texts), "text")
+    assert found["pooling"] and (found["measured"]["k"], found["measured"]["z"]) == (4, 1.6)
+    (mood,) = found["labels"]
+    assert mood["column"] == "mood" and 0 < mood["nearest"] < 1 and mood["counts"]
+
+
+def test_a_layer_that_fits_several_lists_them(lamella, pair, texts):
+    status, _, err = lamella(pair[0], "--text", texts, *SMALL, "--at", "m*.layers.*.m*",
+                             "--layer", "mlp")  # fmt: skip
+    assert status == 2 and "model.layers.0.mlp, model.layers.1.mlp" in err
 
 
 def test_two_models_side_by_side(lamella, pair, texts):
@@ -92,7 +120,9 @@ def test_json_has_all(lamella, pair, texts):
     row = found["layers"][-1]
     assert row["dimension"] > 0 and row["dimension_error"] > 0 and row["two_nn"] > 0
     assert 0 <= row["mood overlap"] <= 1 and 0 <= row["mood nearest"] <= 1 and row["clusters"] >= 1
-    assert {scale["near"] for scale in found["scales"]} >= {1, 2, 4}
+    assert {(scale["n1"], scale["n2"]) for scale in found["scales"]} >= {(1, 2), (2, 4), (4, 8)}
+    assert all((one["n1"] == 1) == (one["estimator"] == "two_nn") for one in found["scales"])
+    assert row["dimension_n1"] == 4
     assert [(p["space"], p["other_space"]) for p in found["pairs"]] == [
         ("base", "base"), ("tuned", "tuned"), ("base", "tuned")
     ]  # fmt: skip
@@ -165,7 +195,7 @@ def test_prompts_ask_the_same_questions(lamella, pair, texts):
              "--template", "{text} is {label}\\n")  # fmt: skip
     status, out, err = lamella(*words)
     assert status == 0 and out.startswith("1 base, 0-shot  80 texts\n2 base, 2-shot  80 texts\n")
-    assert err == "lamella: 10 texts are set aside as examples of prompts\n"
+    assert "10 texts are set aside as examples of prompts" in out and err == ""
 
 
 def test_the_sign_of_a_number_is_a_label(lamella, pair, tmp_path):
@@ -216,7 +246,8 @@ def test_curves_are_a_picture(lamella, pair, texts, tmp_path, ending):
     content = path.read_bytes()
     assert content.startswith(b"<svg" if ending == "svg" else b"\x89PNG")
     if ending == "svg":
-        for word in (b"intrinsic dimension", b"base", b"tuned", b"mood: adjusted Rand index"):
+        for word in (b"intrinsic dimension", b"base", b"tuned", b"mood: adjusted Rand index",
+                     b"by chance", b"always answering"):  # fmt: skip
             assert word in content
     assert lamella(pair[0], "--text", texts, *SMALL, "--output", path)[0] == 2
 
@@ -229,16 +260,16 @@ def test_too_few_points_have_a_reason(lamella, pair, tmp_path):
     status, out, err = lamella(pair[0], "--text", path, "--labels", "mood", "--pool", "mean")
     assert status == 0 and "n/a" in out
     assert "n/a: 9 distinct points, and 32 neighbours are needed" in out
-    assert "fewer than 160 distinct points" in err
+    assert "fewer than 160 distinct points" in out and err == ""
 
 
 def test_one_text_is_no_landscape_and_no_error(lamella, pair, tmp_path):
     path = tmp_path / "one.txt"
     path.write_text("the film is good\n")
     status, out, _ = lamella(pair[1], "--ref", pair[0], "--text", path)
-    assert status == 0 and "1 text" in out and "n/a: 1 distinct points" in out
+    assert status == 0 and "1 text" in out and "n/a: 1 distinct point," in out
     status, out, _ = lamella(pair[1], "--text", path, "--layer", "layers.0")
-    assert status == 0 and "n/a: 1 distinct points" in out
+    assert status == 0 and "n/a: 1 distinct point," in out
 
 
 def test_constant_representations_have_a_reason(lamella, pair, tmp_path):
@@ -249,7 +280,7 @@ def test_constant_representations_have_a_reason(lamella, pair, tmp_path):
     path.write_text("mood\ttext\n" + "\n".join(rows) + "\n")
     status, out, _ = lamella(pair[0], "--text", path, "--labels", "mood", "-k", "4")
     assert status == 0
-    assert "n/a: 1 distinct points, and 4 neighbours are needed: model.embed_tokens" in out
+    assert "n/a: constant: all texts give the same point: model.embed_tokens" in out
     row = next(line for line in out.splitlines() if line.startswith("model.layers.1"))
     assert "n/a" not in row.split()[2]
 
@@ -267,8 +298,8 @@ def test_nan_is_left_out_and_told(lamella, pair, texts):
     made = weights(0)
     made["model.layers.1.mlp.down_proj.weight"][:] = np.nan
     save_file(made, Path(base) / "model.safetensors")
-    status, out, err = lamella(base, "--text", texts, "--labels", "mood", *SMALL)
-    assert status == 0 and "texts with NaN or infinity, up to 90" in err
+    status, out, _ = lamella(base, "--text", texts, "--labels", "mood", *SMALL)
+    assert status == 0 and "texts with NaN or infinity, up to 90" in out
     first, last = (next(line for line in out.splitlines() if line.startswith(name))
                    for name in ("model.layers.0", "model.layers.1"))  # fmt: skip
     assert "n/a" not in first and last.split()[1:3] == ["0", "n/a"]

@@ -1,5 +1,7 @@
 """Spaces of the same texts, brought together row by row."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,13 @@ from inspect_core.errors import UsageError
 from inspect_core.geometry.aligning import aligned
 from inspect_core.geometry.landscape import Measured
 from inspect_core.geometry.report import landscape
-from inspect_core.geometry.representations import MEAN, Representations
+from inspect_core.geometry.representations import MEAN, Representations, text_digest
 
 ALL = np.arange(40)
+
+
+def digests(numbers):
+    return np.array([text_digest(f"text {one}") for one in numbers], np.uint64)
 
 
 def space(samples, title="a", labels=True, seed=0, numbers=True):
@@ -19,7 +25,8 @@ def space(samples, title="a", labels=True, seed=0, numbers=True):
     values = np.concatenate([found[:, None], rng.normal(size=(len(found), 3))], axis=1)
     column = (("odd", tuple(str(one % 2) for one in found.tolist())),) if labels else ()
     kept = found if numbers else np.full(len(found), -1)
-    return Representations(title, ("x", "y"), (values, values * 2), column, kept, MEAN)
+    told = digests(found.tolist()) if numbers else None
+    return Representations(title, ("x", "y"), (values, values * 2), column, kept, MEAN, (), told)
 
 
 def test_spaces_of_the_same_texts_stay_as_they_are():
@@ -41,7 +48,10 @@ def test_texts_that_are_not_in_all_are_left_out():
 
 def test_rows_without_numbers_are_those_of_the_others():
     bare = space(ALL, "bare", labels=False, numbers=False)
-    found, _ = aligned([bare, space(ALL + 5, "b")])
+    found, notes = aligned([bare, space(ALL + 5, "b")])
+    assert notes == [
+        "bare does not say which texts its rows are of: they are taken to be those of b, in order"
+    ]
     assert found[0].samples.tolist() == (ALL + 5).tolist()
     assert found[0].labels == found[1].labels
     alone, _ = aligned([bare])
@@ -54,6 +64,45 @@ def test_rows_without_numbers_are_those_of_the_others():
 def test_other_texts_are_refused(others):
     with pytest.raises(UsageError):
         aligned([space(ALL), *others])
+
+
+def test_labels_go_by_the_text_and_nothing_is_said_to_be_left_out():
+    order = np.random.default_rng(0).permutation(ALL)
+    found, notes = aligned([space(ALL), space(order, "b", labels=False)])
+    assert not notes and len(found[1].samples) == 40
+    for one in found:
+        assert one.labels[0][1] == tuple(str(int(row) % 2) for row in one.values[0][:, 0])
+    found, _ = aligned([space(order, "b", labels=False), space(ALL)])
+    for one in found:
+        assert one.labels[0][1] == tuple(str(int(row) % 2) for row in one.values[0][:, 0])
+
+
+def test_texts_are_told_by_what_they_say_and_not_by_their_place_in_a_file():
+    order = np.random.default_rng(0).permutation(ALL)
+    other = replace(space(order, "b", labels=False), samples=ALL)
+    found, notes = aligned([space(ALL), other])
+    assert not notes
+    np.testing.assert_array_equal(found[0].values[0][:, 0], found[1].values[0][:, 0])
+    strangers = replace(space(ALL + 100, "c"), samples=ALL)
+    with pytest.raises(UsageError, match="no text in common"):
+        aligned([space(ALL), strangers])
+
+
+def test_a_text_that_is_there_twice_is_two_texts():
+    twice = replace(space(ALL), digests=digests(ALL // 2))
+    found, notes = aligned([twice, replace(twice, samples=ALL + 3)])
+    assert not notes and all(len(one.samples) == 40 for one in found)
+
+
+def test_numbers_of_files_that_say_no_more_are_noted_and_may_not_contradict_others():
+    old = replace(space(ALL, "old"), digests=None)
+    _, notes = aligned([space(ALL), old])
+    assert len(notes) == 1 and notes[0].startswith("old does not say what its texts are")
+    assert not aligned([old])[1]
+    _, notes = aligned([old, old])
+    assert len(notes) == 1 and notes[0].startswith("2 spaces do not say what their texts are")
+    with pytest.raises(UsageError, match="other texts"):
+        aligned([space(ALL), old, replace(space(ALL[::-1], "b"), samples=ALL)])
 
 
 def test_what_is_left_is_measured_like_what_was_never_more():

@@ -14,7 +14,7 @@ from inspect_core.control import Control
 from inspect_core.errors import Cancelled, LamellaError
 from inspect_core.geometry.collecting import collect_representations, pool
 from inspect_core.geometry.places import BLOCKS, layer_paths
-from inspect_core.geometry.representations import LAST, MEAN
+from inspect_core.geometry.representations import LAST, MEAN, text_digest
 from inspect_core.geometry.room import Room
 
 sys.path.append(str(Path(__file__).parents[1] / "capture"))
@@ -178,6 +178,9 @@ def test_prompts_of_any_length_are_of_the_same_texts():
     for one in found.values():
         assert one.samples.tolist() == found[0].samples.tolist() and len(one.samples) == 8
         assert one.labels == found[0].labels
+        # A text is told by what it says, not by the examples before it.
+        asked = [text_digest(text) for text in words.sentences(one.samples.tolist())]
+        assert one.digests is not None and one.digests.tolist() == asked
     assert np.abs(found[2].values[0] - found[0].values[0]).max() > 0.01
 
 

@@ -13,6 +13,7 @@ from inspect_core.errors import Cancelled, UsageError
 from inspect_core.geometry import neighbours as blocks
 from inspect_core.geometry.agreement import adjusted_rand, data_overlap, label_overlap, numbered
 from inspect_core.geometry.cka import linear_cka
+from inspect_core.geometry.closer import principal_plane
 from inspect_core.geometry.density import knn_density
 from inspect_core.geometry.dimension import gride
 from inspect_core.geometry.neighbours import nearest
@@ -59,6 +60,68 @@ def test_points_that_nearly_coincide_far_from_the_rest():
     assert (found.index[:20, 0] == np.arange(20, 40)).all()
     # Subtracting the mean rounds each point once.
     np.testing.assert_allclose(found.distance[:20, 0], twins, rtol=0.05)
+
+
+@pytest.mark.parametrize("block", [50, 1000])
+@pytest.mark.parametrize("apart", [1e4, 1e7, 1e8, 1e9, 1e12])
+def test_two_tight_groups_far_apart(apart, block, monkeypatch):
+    """A unit of opposite signs leaves nothing of the products of a group."""
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((120, 8))
+    side = np.where(np.arange(120) % 2, apart, -apart)[:, None]
+    points = np.concatenate([base, side], axis=1)
+    distance, index = plain_neighbours(points, 16)
+    found = nearest(points, 16)
+    np.testing.assert_array_equal(found.index, index)
+    np.testing.assert_allclose(found.distance, distance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("power", [-1000, -900, -530, -500, 500, 510, 700, 1000])
+def test_neighbours_do_not_depend_on_the_scale(power):
+    points = np.random.default_rng(0).standard_normal((80, 6))
+    plain, found = nearest(points, 20), nearest(np.ldexp(points, power), 20)
+    np.testing.assert_array_equal(found.index, plain.index)
+    np.testing.assert_allclose(np.ldexp(found.distance, -power), plain.distance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("largest", [1e100, 1e160, 1e200, 1e290])
+def test_one_huge_point_does_not_hide_the_others(largest):
+    points = np.random.default_rng(0).standard_normal((80, 6))
+    points[7] *= largest
+    others = np.delete(np.arange(80), 7)
+    plain, found = nearest(points[others], 20), nearest(points, 20)
+    np.testing.assert_array_equal(found.index[others], others[plain.index])
+    np.testing.assert_allclose(found.distance[others], plain.distance, rtol=1e-12)
+    everyone = nearest(points, 79)
+    assert (everyone.index[others, -1] == 7).all() and np.isfinite(everyone.distance).all()
+    np.testing.assert_allclose(everyone.distance[others, :20], plain.distance, rtol=1e-12)
+
+
+def test_distances_beyond_all_numbers_have_no_dimension():
+    points = np.random.default_rng(0).uniform(-1, 1, (60, 9)) * 1.7e308
+    found = gride(nearest(points, 8), 8)
+    assert all(math.isnan(one.value) and one.why for one in found)
+
+
+@pytest.mark.parametrize("power", [-900, -540, 520, 1000])
+def test_the_plane_does_not_depend_on_the_scale(power):
+    points = np.random.default_rng(0).standard_normal((40, 6)) * np.arange(1, 7)
+    (plane, share), (moved, other) = map(principal_plane, (points, np.ldexp(points, power)))
+    np.testing.assert_allclose(np.ldexp(moved, -power), plane, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(other, share)
+
+
+def test_distinct_points_take_no_second_copy():
+    rows = np.random.default_rng(0).standard_normal((9, 3)).astype(np.float32)
+    rows[4], rows[6] = rows[1], np.nan
+    found = distinct_points(rows)
+    assert found.kept.tolist() == [0, 1, 2, 3, 5, 7, 8]
+    np.testing.assert_array_equal(found.values, rows[found.kept].astype(np.float64))
+    given = rows.astype(np.float64)
+    before = given.copy()
+    np.testing.assert_array_equal(distinct_points(given).values, found.values)
+    np.testing.assert_array_equal(given, before)
 
 
 def test_too_few_points_for_k():

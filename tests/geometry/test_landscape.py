@@ -56,7 +56,7 @@ def test_too_few_points_say_so_and_lose_nothing(heaps, count):
     numbers = found.layers[0]
     assert numbers.points == count
     assert numbers.clusters == 0 and math.isnan(numbers.core)
-    assert f"{count} distinct points" in numbers.why
+    assert f"{count} distinct point{'' if count == 1 else 's'}, and" in numbers.why
     assert "rough" in found.notes[0]
     assert layer_detail(few, layers[0]).plane.shape == (count, 2)
 

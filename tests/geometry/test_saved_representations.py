@@ -1,6 +1,8 @@
 """Representations in files: read as others save them, written, and refused where they lie."""
 
+import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from inspect_core.capture.texts import TextSource
 from inspect_core.errors import LamellaError
-from inspect_core.geometry.representations import LAST, Representations
+from inspect_core.geometry.representations import LAST, Representations, text_digest
 from inspect_core.geometry.room import Room
 from inspect_core.geometry.saved import read_representations, write_representations
 
@@ -24,6 +26,8 @@ def same(one, other):
         other.names, other.labels, other.pooling, other.notes, other.title
     )  # fmt: skip
     np.testing.assert_array_equal(one.samples, other.samples)
+    assert (one.digests is None) == (other.digests is None)
+    np.testing.assert_array_equal(one.digests, other.digests)
     for left, right in zip(one.values, other.values, strict=True):
         assert left.dtype == right.dtype
         np.testing.assert_array_equal(left, right)
@@ -41,11 +45,12 @@ text = st.text(st.characters(codec="utf-8"), max_size=8)
 def test_what_is_written_reads_back_equal(tmp_path_factory, names, labels, data):
     kinds = st.sampled_from([np.float32, np.float64])
     values = [
-        data.draw(arrays.arrays(data.draw(kinds), (3, data.draw(st.integers(0, 4))))) for _ in names
+        data.draw(arrays.arrays(data.draw(kinds), (3, data.draw(st.integers(1, 4))))) for _ in names
     ]
     space = Representations(
-        "model", tuple(names), values, (("a", tuple(labels)),), np.array([0, 4, 2]), LAST, ("n",)
-    )
+        "model", tuple(names), values, (("a", tuple(labels)),), np.array([0, 4, 2]), LAST, ("n",),
+        data.draw(st.sampled_from([None, np.array([1, 2**64 - 1, 7], np.uint64)])),
+    )  # fmt: skip
     path = tmp_path_factory.mktemp("saved") / "space.npz"
     write_representations(space, path)
     same(read_representations(path), space)
@@ -212,3 +217,71 @@ def test_what_does_not_fit_into_memory_lies_in_a_file_without_a_name(tmp_path):
     assert found.values[1].base is not None and not list(folder.iterdir())
     with pytest.raises(LamellaError, match="no room for"):
         Room(0, tmp_path / "x.npz" / "under").array((2, 2), np.float32)
+
+
+@pytest.mark.parametrize("shape", ["(10**15, 0)", "(300000000, 0)", "(1" + "0" * 26 + ", 0)"])
+def test_a_layer_without_units_is_left_out_before_its_rows_are_made(tmp_path, shape):
+    shape = shape.replace("10**15", "1" + "0" * 15)
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    head = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    (tmp_path / "x.npy").write_bytes(head)
+    with pytest.raises(LamellaError, match="0 units"):
+        read_representations(tmp_path / "x.npy")
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("empty.npy", head)
+        with archive.open("full.npy", "w") as stream:
+            np.save(stream, A)
+    found = read_representations(tmp_path / "x.npz")
+    assert found.names == ("full",) and "0 units" in found.notes[0]
+
+
+def test_tensors_without_units_are_left_out(tmp_path):
+    head = json.dumps({"a": {"dtype": "F32", "shape": [10**12, 0], "data_offsets": [0, 0]}})
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(head).to_bytes(8, "little") + head.encode())
+    with pytest.raises(LamellaError, match="0 units"):
+        read_representations(path)
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_description_far_larger_than_its_rows_is_not_parsed(tmp_path, packed, monkeypatch):
+    monkeypatch.setattr("inspect_core.geometry.saved.parse_plain", lambda text: pytest.fail("read"))
+    raw = b'{"x":[' + b"[]," * 2_000_000 + b"[]]}"
+    with zipfile.ZipFile(tmp_path / "x.npz", "w", packed) as archive:
+        for name, values in (("lamella", np.frombuffer(raw, np.uint8)), ("a", A)):
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.save(stream, values)
+    with pytest.raises(LamellaError, match="bytes"):
+        read_representations(tmp_path / "x.npz")
+
+
+def test_labels_go_by_what_texts_say(tmp_path):
+    texts = tmp_path / "t.tsv"
+    told = np.array([text_digest(f"text {row}") for row in (3, 1, 0, 3, 2, 5)], np.uint64)
+    space = Representations("m", ("a",), [A], (), np.arange(6), "", (), told)
+    write_representations(space, tmp_path / "x.npz")
+    source = TextSource(str(texts), "text", None, ("label",))
+    texts.write_text("text\tlabel\n" + "".join(f"text {row}\tl{row}\n" for row in range(6)))
+    found = read_representations(tmp_path / "x.npz", source)
+    assert found.labels == (("label", ("l3", "l1", "l0", "l3", "l2", "l5")),)
+    assert found.samples.tolist() == [3, 1, 0, 3, 2, 5]
+    texts.write_text("text\tlabel\n" + "".join(f"other {row}\tl{row}\n" for row in range(6)))
+    with pytest.raises(LamellaError, match="6 of 6 texts"):
+        read_representations(tmp_path / "x.npz", source)
+
+
+def test_columns_of_one_name_are_noted(tmp_path):
+    column = ("c", tuple("abcabc"))
+    space = Representations("m", ("a",), [A], (column, column), np.arange(6), "")
+    write_representations(space, tmp_path / "x.npz")
+    assert read_representations(tmp_path / "x.npz").notes == (
+        "several columns of labels have the name 'c'",
+    )
+
+
+def test_layers_that_memory_cannot_hold_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", a=np.zeros((200, 4000), np.float16))
+    monkeypatch.setattr("inspect_core.geometry.saved.free_bytes", lambda: 10_000_000)
+    with pytest.raises(LamellaError, match=r"12\.8 MB .* 10\.0 MB"):
+        read_representations(tmp_path / "x.npz")

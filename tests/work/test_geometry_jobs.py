@@ -142,6 +142,43 @@ def test_several_prompts_of_one_model_load_it_once(pair, texts, monkeypatch):
     assert len(set(labels)) > 1
 
 
+def test_prompts_that_do_not_fit_are_left_out_of_every_space(texts, tmp_path, monkeypatch):
+    model = make_reader(tmp_path / "short", max_position_embeddings=16)
+    wanted = {
+        "pooling": "last", "shots": (0, 1), "template": "{text} is {label} .",
+    }  # fmt: skip
+    report = run(FindLandscape(asked([model], texts, **wanted)))
+    assert 4 < report.texts < 50
+    left = 50 - report.texts
+    told = f"{left} of 50 prompts are longer than the model takes (16 tokens)"
+    bare, one = report.spaces
+    assert not any("longer" in note or "cut" in note for note in bare.notes)
+    assert any(note.startswith(told) and "every space" in note for note in one.notes)
+    assert not any("cut" in note for note in one.notes)
+    assert {layer.points + layer.repeated for each in report.spaces for layer in each.layers} == {
+        report.texts
+    }
+    # Found again, they are the same ones and say the same.
+    spaces.forget()
+    refuse_to_load(monkeypatch)
+    again = run(FindLandscape(asked([model], texts, **wanted)))
+    assert numbers(again) == numbers(report)
+    assert [each.notes for each in again.spaces] == [each.notes for each in report.spaces]
+
+
+def test_where_no_prompt_fits_it_says_what_to_do(texts, tmp_path):
+    model = make_reader(tmp_path / "short", max_position_embeddings=16)
+    query = asked([model], texts, shots=(5,), template="{text} is {label} .")
+    with pytest.raises(UsageError, match=r"all 50 prompts are longer .*16 tokens.* fewer"):
+        run(FindLandscape(query))
+
+
+def test_texts_that_are_no_prompts_are_cut_as_ever(texts, tmp_path):
+    model = make_reader(tmp_path / "short", max_position_embeddings=4)
+    report = run(FindLandscape(asked([model], texts)))
+    assert report.texts == 60 and any("cut to 4 tokens" in one for one in report.spaces[0].notes)
+
+
 def test_a_prompt_of_its_own_stands_beside_the_others(pair, texts):
     query = GeometryQuery(
         (AskedSpace(pair[0], shots=0, title="bare"), AskedSpace(pair[0])), texts, pooling=MEAN,

@@ -36,14 +36,14 @@ def made(seed: int = 0, rows: int = 5, layers: int = 2) -> Representations:
     return Representations(
         f"a model{ODD}", tuple(f"layer.{at}{ODD}" for at in range(layers)), values,
         ((f"mood{ODD}", tuple(f"{at % 2}{ODD}" for at in range(rows))),), np.arange(rows) * 3 - 1,
-        MEAN, ("a note",),
+        MEAN, ("a note",), np.arange(rows, dtype=np.uint64) + 2**63 if seed % 2 else None,
     )  # fmt: skip
 
 
 def flat(space: Representations) -> list[object]:
     values = [(one.dtype, one.shape, one.tobytes()) for one in space.values]
     return [space.title, space.names, values, space.labels, space.samples.tolist(), space.pooling,
-            space.notes]  # fmt: skip
+            space.notes, None if space.digests is None else space.digests.tolist()]  # fmt: skip
 
 
 def content(space: Representations, key: bytes = KEY) -> bytes:
@@ -77,7 +77,7 @@ def test_a_torn_file_is_none(end):
 
 ABOUT = (
     b'{"title": "a", "names": ["p"], "layers": [["<f4", 1, 2]], "labels": [["m", ["x"]]],'
-    b'"samples": 1, "pooling": "mean", "notes": []}'
+    b'"samples": 1, "digests": false, "pooling": "mean", "notes": []}'
 )
 VALUES = struct.pack("<qff", 7, 1.0, 2.0)
 

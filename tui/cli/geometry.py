@@ -134,12 +134,17 @@ def geometry(
     \b
     Columns:
       points        distinct and finite; equal texts count once
-      ID            intrinsic dimension (Gride), with its standard error
+      ID            intrinsic dimension (Gride) at K to 2 K, with its standard error
+      scales        the same from the nearest neighbours to the farthest
       peaks, core   density peaks (ADP), and the share of points in their cores
       ARI           adjusted Rand index of the clusters and the labels
       overlap       share of neighbours with a point's label, all labels counting alike
       1-NN          share of points whose nearest neighbour has their label
       kept, CKA     neighbours shared with the first space, and linear CKA with it
+
+    \b
+    In files: ID is dimension (two_nn: its finest scale), peaks clusters, ARI rand, 1-NN nearest,
+    kept first_overlap, CKA first_cka. Sizes, labels and ARI of clusters include their halos.
 
     PATTERN is the end of a dotted name (mlp, layer.5), or has the shell's * ? and [ ]. The same
     texts are examples for every K, and are not asked about. What was found for files is kept in

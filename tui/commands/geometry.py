@@ -12,6 +12,7 @@ from inspect_core.geometry.landscape import Measured
 from inspect_core.geometry.places import BLOCKS
 from inspect_core.geometry.representations import LAST
 from inspect_core.opening import Adapted, Files, Uri
+from inspect_core.text import clean
 from inspect_core.work.backend import Backend, Workers
 from inspect_core.work.geometry_jobs import (
     AskedSpace,
@@ -25,6 +26,7 @@ from tui.commands.geometry_files import details_text, report_text
 from tui.commands.geometry_tables import print_details, print_matrices, print_report
 from tui.commands.output import Output, into, note
 from tui.commands.running import meant_form, submit, tell, write
+from tui.geometry.notes import all_notes
 from tui.terminal import Look, choose_theme
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 ENDINGS = {**SUFFIXES, **{ending: ending.removeprefix(".") for ending in PICTURES}}
 """What a file's ending means."""
+
+MOST_FITTING = 12
+"""Layers of one name that are listed."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ def print_geometry(model: Files | None, adapters: Sequence[str], asked: Asked) -
             for path in submit(backend, SaveSpaces(query, str(asked.save))):
                 note(f"written: {path}")
         if asked.layer is None:
-            _report(report, asked, form)
+            _report(report, asked, form, _read(asked, backend))
             return
         places = _places(asked.layer, report)
         _details([submit(backend, FindLayer(query, *place)) for place in places], report, asked,
@@ -179,7 +184,9 @@ def _places(name: str, report: "LandscapeReport") -> list[tuple[int, int]]:
         names = [layer.name for layer in space.layers]
         fits = [n for n, one in enumerate(names) if one == name or one.endswith(f".{name}")]
         if len(fits) > 1:
-            hint = f"give one, as {names[fits[0]]}"
+            listed = ", ".join(clean(names[n], 60) for n in fits[:MOST_FITTING])
+            more = f" and {len(fits) - MOST_FITTING} more" if len(fits) > MOST_FITTING else ""
+            hint = f"give one of {listed}{more}"
             raise UsageError(f"is one of {len(fits)} layers", where=name, hint=hint)
         found += [(at, fits[0])] if fits else []
     if not found:
@@ -189,32 +196,46 @@ def _places(name: str, report: "LandscapeReport") -> list[tuple[int, int]]:
     return found
 
 
-def _report(report: "LandscapeReport", asked: Asked, form: str) -> None:
-    tell(_notes(report))
+def _read(asked: Asked, backend: Backend) -> dict[str, str | None]:
+    """The file and its column of texts, which is found by its name where none was asked for."""
+    from inspect_core.work.activation_jobs import LookAtTexts
+
+    column = asked.text_column
+    if asked.texts is not None and column is None and Path(asked.texts).is_file():
+        column = submit(backend, LookAtTexts(asked.texts)).text
+    return {"file": asked.texts, "text_column": column}
+
+
+def _read_words(read: dict[str, str | None], labels: Sequence[str]) -> str:
+    """What was read, for people; not yet cleaned."""
+    if read["file"] is None:
+        return ""
+    parts = [f"text column {read['text_column']}"] if read["text_column"] is not None else []
+    parts += [f"labels {', '.join(labels)}"] if labels else []
+    name = Path(read["file"]).name
+    return f"{name}: {', '.join(parts)}" if parts else name
+
+
+def _report(
+    report: "LandscapeReport", asked: Asked, form: str, read: dict[str, str | None]
+) -> None:
+    # The other ones have the notes in them.
+    if form in ("csv", "tsv", "md") or (form == "table" and asked.matrix is not None):
+        tell(all_notes(report))
     if form == "table":
         with into(asked.output):
             output = Output(asked.look)
             if asked.matrix is not None:
-                print_matrices(report, asked.matrix, output)
+                print_matrices(report, asked.matrix, output, _read_words(read, asked.labels))
             else:
-                print_report(report, output)
+                print_report(report, output, _read_words(read, asked.labels))
     elif form in ("svg", "png"):
         from tui.curves_picture import curves_picture
 
         theme, _ = choose_theme(asked.look or Look())
         write(curves_picture(report, theme, form), asked.output)
     else:
-        write(report_text(report, form, asked.matrix), asked.output)
-
-
-def _notes(report: "LandscapeReport") -> list[str]:
-    """All notes; those of one space alone say which."""
-    notes = dict.fromkeys(report.notes)
-    for space in report.spaces:
-        for told in space.notes:
-            of_all = all(told in other.notes for other in report.spaces)
-            notes[told if of_all else f"{space.title}: {told}"] = None
-    return list(notes)
+        write(report_text(report, form, asked.matrix, read), asked.output)
 
 
 def _details(

@@ -1,6 +1,6 @@
 """Geometry for other programs: JSON, CSV, TSV and Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 from inspect_core.geometry.records import (
@@ -22,16 +22,22 @@ _NAMES = frozenset({"space", "layer", "other_space", "other_layer", "example"})
 _COUNTS = frozenset({"at", "points", "repeated", "nonfinite", "clusters", "cluster", "size"})
 
 
-def report_text(report: "LandscapeReport", form: str, matrix: str | None = None) -> str:
+def report_text(
+    report: "LandscapeReport",
+    form: str,
+    matrix: str | None = None,
+    read: Mapping[str, str | None] | None = None,
+) -> str:
     """A report as text.
 
     Args:
         report: what was measured.
         form: `json`, `csv`, `tsv` or `md`.
         matrix: of the tables the one of layers against layers; JSON has all of both.
+        read: the file and its column of texts, for JSON.
     """
     if form == "json":
-        return json_object(report_record(report)) + "\n"
+        return json_object({**(read or {}), **report_record(report)}) + "\n"
     rows = layer_rows(report) if matrix is None else matrix_rows(report, matrix)
     return _sheet(rows, form)
 

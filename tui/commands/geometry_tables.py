@@ -9,10 +9,12 @@ from inspect_core.results.tables import Sheet, SheetColumn, Value
 from tui import format as fmt
 from tui.commands.output import BOLD, Output
 from tui.commands.sheet import print_sheet
+from tui.geometry.notes import all_notes
 
 if TYPE_CHECKING:
     from inspect_core.geometry.landscape import (
         Cluster,
+        LabelColumn,
         LandscapeReport,
         LayerDetail,
         LayerNumbers,
@@ -36,26 +38,51 @@ SHORT_COLUMN = 24
 """Letters of the name of a label column."""
 
 
-def print_report(report: "LandscapeReport", output: Output) -> None:
-    """Print a row for each layer: what is measured, of all spaces side by side."""
-    _print_heading(report, output)
+MOST_NOTES = 12
+"""Notes below a table."""
+
+
+def print_report(report: "LandscapeReport", output: Output, read: str = "") -> None:
+    """Print a row for each layer: what is measured, of all spaces side by side.
+
+    Args:
+        report: what was measured.
+        output: where to.
+        read: the file and the columns that were read; `""` for none.
+    """
+    _print_heading(report, output, read)
     output.line()
     print_sheet(_sheet(report, output), output)
-    reasons = list(_reasons(report))
-    if reasons:
+    reasons, notes = list(_reasons(report)), all_notes(report)
+    if reasons or notes or report.labels:
         output.line()
+    for one in report.labels:
+        output.line((_chance_words(one, output), "muted"))
     for told in reasons[:MOST_REASONS]:
         output.line((output.cut(told, 400), "note"))
     if len(reasons) > MOST_REASONS:
         output.line((f"and {len(reasons) - MOST_REASONS:,} more; --format json has all", "muted"))
+    for told in notes[:MOST_NOTES]:
+        output.line((output.cut(told, 400), "note"))
+    if len(notes) > MOST_NOTES:
+        left = len(notes) - MOST_NOTES
+        output.line((f"and {left:,} notes more; --format json has all", "muted"))
 
 
-def _print_heading(report: "LandscapeReport", output: Output) -> None:
+def _chance_words(column: "LabelColumn", output: Output) -> str:
+    name = output.cut(column.column, SHORT_COLUMN)
+    by_chance = f"ARI 0, overlap {_share(column.overlap)}, 1-NN {_share(column.nearest)}"
+    return f"{name} by chance: {by_chance}; its commonest label: {_share(column.majority)}"
+
+
+def _print_heading(report: "LandscapeReport", output: Output, read_from: str = "") -> None:
     several = len(report.spaces) > 1
     for at, space in enumerate(report.spaces):
         mark = f"{at + 1} " if several else ""
         read = f"  {report.texts:,} text{'' if report.texts == 1 else 's'}"
         output.line((f"{mark}{output.cut(space.title)}", BOLD), (read, "muted"))
+    if read_from:
+        output.line((output.cut(read_from), "muted"))
     how = report.measured
     pooled = f"{report.pooling}; " if report.pooling else ""
     shared = f"{how.share:g} of a label's points" if how.share else f"{how.overlap_k} neighbours"
@@ -70,7 +97,7 @@ def _sheet(report: "LandscapeReport", output: Output) -> Sheet:
     banded = several or len(report.columns) > 1
     columns = [SheetColumn("layer", "name", "layer")]
     first = "points, intrinsic dimension and density peaks" if banded else ""
-    for title, rank in (("points", 3), ("ID", 0), ("peaks", 1), ("core", 2)):
+    for title, rank in (("points", 3), ("ID", 0), ("scales", 3), ("peaks", 1), ("core", 2)):
         columns += [SheetColumn(f"{title}{m}", "text", f"{title}{m}", rank, band=first)
                     for m in (marks if title != "points" else [""])]  # fmt: skip
     for column in report.columns:
@@ -98,6 +125,7 @@ def _row(report: "LandscapeReport", place: int, output: Output) -> tuple[Value, 
     counts = dict.fromkeys(f"{layer.points:,}" for layer in there)
     row: list[Value] = [there[-1].name, "/".join(counts)]
     row += [_dimension(layer, output) for layer in found]
+    row += [_scales(layer) for layer in found]
     row += [NOT_DEFINED if layer is None or not layer.clusters else f"{layer.clusters:,}"
             for layer in found]  # fmt: skip
     row += [_share(math.nan if layer is None else layer.core) for layer in found]
@@ -120,6 +148,12 @@ def _dimension(layer: "LayerNumbers | None", output: Output) -> str:
         return NOT_DEFINED
     sign = "+-" if output.ascii_only else "±"
     return f"{layer.dimension.value:.2f} {sign}{layer.dimension.error:.2f}"
+
+
+def _scales(layer: "LayerNumbers | None") -> str:
+    """The dimension at the nearest neighbours and at the farthest: how far it depends on both."""
+    known = [] if layer is None else [o for o in layer.dimensions if math.isfinite(o.value)]
+    return f"{known[0].value:.1f}-{known[-1].value:.1f}" if known else NOT_DEFINED
 
 
 def _share(value: float) -> str:
@@ -148,9 +182,9 @@ def _reasons(report: "LandscapeReport") -> Iterator[str]:
         yield f"{why}: {named}{more}{where}"
 
 
-def print_matrices(report: "LandscapeReport", which: str, output: Output) -> None:
+def print_matrices(report: "LandscapeReport", which: str, output: Output, read: str = "") -> None:
     """Print layers against layers, for every pair of spaces."""
-    _print_heading(report, output)
+    _print_heading(report, output, read)
     for pair in report.pairs:
         output.line()
         print_sheet(_matrix(report, pair, which, output), output, asked=True)

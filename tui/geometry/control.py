@@ -1,5 +1,6 @@
 """The landscape of representations: asks for texts, has models run, keeps what was found."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspect_core.text import clean
@@ -48,6 +49,13 @@ class GeometryControl(TextRun["GeometryQuery", "GeometryState"]):
         """Whose landscape is meant, safe to show."""
         listing = self._app.session.listing
         return clean(listing.title, 60) if listing is not None else ""
+
+    @property
+    def file(self) -> str:
+        """The file that what is on show is of, or that is asked for; foreign."""
+        if self._found is not None and self._found.texts is not None:
+            return Path(self._found.texts.path).name
+        return self.answers.file if self.answers is not None else ""
 
     @property
     def files(self) -> "LandscapeFiles":

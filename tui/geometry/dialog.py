@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 FIELDS: tuple[tuple[Field, ...], ...] = (
     (("path", "file", "one sentence a line, or .tsv .csv .jsonl"),),
-    (("text", "text column", "found by its name"), ("labels", "label columns", "none")),
+    (
+        ("text", "text column", "found by its name"),
+        ("labels", "label columns", "none; rating:sign"),
+    ),
     (("most", "first texts", "all"), ("tokenizer", "tokenizer", "the model's own")),
 )
 MEASURES: tuple[tuple[Field, ...], ...] = (

@@ -103,6 +103,21 @@ def series_of(report: "LandscapeReport", measure: str, column: int = 0) -> tuple
     )
 
 
+def by_chance(report: "LandscapeReport", measure: str, column: int = 0) -> float:
+    """What labels dealt out at random would give; NaN where there is no such thing.
+
+    Args:
+        report: everything that was measured.
+        measure: one of `MEASURES`.
+        column: of the labels, by index.
+    """
+    if measure == "rand":
+        return 0.0 if report.columns else math.nan
+    if measure in ("overlap", "nearest") and column < len(report.labels):
+        return float(getattr(report.labels[column], measure))
+    return math.nan
+
+
 def _space_series(at: int, layers: "tuple[LayerNumbers, ...]", measure: str, column: int) -> Series:
     found = [_layer_value(layer, measure, column) for layer in layers]
     errors = tuple(layer.dimension.error for layer in layers) if measure == "dimension" else ()

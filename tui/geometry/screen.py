@@ -250,6 +250,11 @@ class GeometryScreen(DrawnScreen):
         """Other texts, places or measures."""
         self._control.ask()
 
+    def action_earlier(self) -> None:
+        """Show what was found before a run that was stopped, or failed."""
+        if self.state is None:
+            self._control.open_last()
+
     def action_stop(self) -> None:
         """Stop what runs."""
         self._control.stop()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from inspect_core.text import clean
 from tui import format as fmt
-from tui.geometry.measures import MEASURES
+from tui.geometry.figures.naming import short_layer
+from tui.geometry.measures import MEASURES, by_chance
 from tui.geometry.state import CURVES, MATRIX, OVERLAP, GeometryState
 from tui.geometry.steps import layers_of, shown_space
 
@@ -54,12 +55,13 @@ def title(state: GeometryState | None, where: str) -> Parts:
 
 def about(control: "GeometryControl", state: GeometryState | None) -> Parts:
     """The second line: places, pooling and texts; the column of labels."""
-    answers = control.answers
-    file = clean(answers.file, 40) if answers is not None else ""
+    file = clean(control.file, 40)
     if state is None:
         return [(file, "muted")], ""
     report = state.report
-    left = [(clean(report.pooling, 40), "muted"), (f"{file} {report.texts:,} texts", "muted")]
+    of = " of both models" if len(report.spaces) == 2 else ""
+    told = f"{file} {report.texts:,} texts{of}"
+    left = [(clean(report.pooling, 40), "muted"), (told, "muted")]
     k = f"k {report.measured.k}"
     if state.kind == MATRIX:
         k = f"{report.measured.overlap_k} neighbours" if state.matrix == OVERLAP else ""
@@ -86,11 +88,21 @@ def readout(state: GeometryState, width: int) -> tuple[str, str]:
     name, found = clean(layer.name, 60), numbers(layer, state.column)
     place = f"{state.layer + 1} of {len(layers)}"
     of = f" ({clean(state.report.spaces[state.space].title, 24)})"
-    text = "  ".join([f"{place} {name}{of if len(state.report.spaces) > 1 else ''}", *found])
+    several = len(state.report.spaces) > 1
+    text = "  ".join([f"{place} {name}{of if several else ''}", *found])
     if len(text) > width:
-        short = [one.replace("dimension", "dim").replace(" ± ", "±") for one in found]
-        text = "  ".join([clean(layer.name, 20), *short])
+        short = [_shorter(one) for one in found]
+        model = f" {clean(state.report.spaces[state.space].title, 12)}" if several else ""
+        text = " ".join([f"{short_layer(layer.name)}{model}:", *short])
+        if len(text) > width and isfinite(layer.dimension.error):
+            text = text.replace(f"±{fmt.number(layer.dimension.error)}", "", 1)
     return text, "module"
+
+
+def _shorter(told: str) -> str:
+    for word, short in (("dimension", "ID"), (" ± ", "±"), ("overlap", "over")):
+        told = told.replace(word, short)
+    return told
 
 
 def numbers(layer: "LayerNumbers", column: int) -> list[str]:
@@ -138,7 +150,10 @@ def ready(control: "GeometryControl", state: GeometryState | None) -> tuple[str,
     if state is None:
         return "", "muted"
     spaces = state.report.spaces
-    if state.kind == CURVES:  # the picture says them in full
+    if state.kind == CURVES:  # the picture says the notes in full
+        chance = by_chance(state.report, state.measure, state.column)
+        if isfinite(chance):
+            return f"by chance {fmt.number(chance)}", "muted"
         return "" if len(spaces) > 1 else "no reference: nothing to compare with", "muted"
     notes = dict.fromkeys([*state.report.notes, *(note for one in spaces for note in one.notes)])
     if notes:
@@ -151,7 +166,8 @@ def instead(control: "GeometryControl") -> list[str]:
     """What stands where there is no result: a title, and lines."""
     where = control.where
     if control.problem:
-        return [where, control.problem, f"Enter tries again, {OTHERWISE}"]
+        said = [where, control.problem, f"Enter tries again, {OTHERWISE}"]
+        return [*said, "D shows what was found before."] if control.has_earlier else said
     if control.running:
         answers = control.answers
         file = clean(answers.file, 60) if answers is not None else "the texts"
@@ -160,7 +176,8 @@ def instead(control: "GeometryControl") -> list[str]:
             f"running the model over {file}, and measuring its layers",
             "x stops it; esc goes back to the tree while it goes on, and d comes here again.",
         ]
-    return [where, "stopped", f"Enter begins again, {OTHERWISE}"]
+    said = [where, "stopped", f"Enter begins again, {OTHERWISE}"]
+    return [*said, "D shows what was found before."] if control.has_earlier else said
 
 
 def page_title(state: GeometryState, space: int, layer: int) -> Parts:

@@ -36,9 +36,11 @@ class Sample:
         text: as written; foreign.
         tags: one for each word between white space; None without such a column.
         labels: one for each of `TextSource.labels`; `""` where the cell is empty.
+        asked: the text that a prompt asks about; None for a text that is no prompt.
     """
 
     number: int
     text: str
     tags: tuple[str, ...] | None = None
     labels: tuple[str, ...] = ()
+    asked: str | None = None

@@ -8,10 +8,19 @@ from rich.style import Style
 from textual.strip import Strip
 
 from inspect_core.text import clean
+from tui import format as fmt
 from tui.figures.captions import legend, notice, number_words, title_line
 from tui.figures.chart import Dots, draw_chart
 from tui.figures.parts import Lines, line, side_by_side
-from tui.geometry.figures.lines import curve, error_bars, in_order, together, upright, value_axis
+from tui.geometry.figures.lines import (
+    curve,
+    error_bars,
+    in_order,
+    level,
+    together,
+    upright,
+    value_axis,
+)
 from tui.geometry.figures.naming import (
     clamped,
     layer_at,
@@ -22,7 +31,7 @@ from tui.geometry.figures.naming import (
     with_error,
 )
 from tui.geometry.figures.scales import scales_chart
-from tui.geometry.measures import MEASURES, Series, series_of
+from tui.geometry.measures import MEASURES, Series, by_chance, series_of
 from tui.palette import Palette
 from tui.plots import FRAME_LINES
 
@@ -75,7 +84,8 @@ def curves(state: "GeometryState", palette: Palette, width: int, height: int) ->
             *_whys(report, found, palette, width),
             *_notes(report, palette, width),
         ]
-    head += _legend(report, found, palette, width, several=len(found) > 1)
+    chance = by_chance(report, state.measure, column)
+    head += _legend(report, found, palette, width, len(found) > 1, chance)
     below = [
         line(""),
         *_cursor(state, found, palette, width),
@@ -88,7 +98,7 @@ def curves(state: "GeometryState", palette: Palette, width: int, height: int) ->
     room = width - SCALES if beside else width
     chart = _chart(state, found, measure.share, palette, room - GAP * beside, tall)
     if not any(several_look(palette)[0] in strip.text for strip in chart):
-        head = [head[0], *_legend(report, found, palette, width, several=False)]
+        head = [head[0], *_legend(report, found, palette, width, False, chance)]
     if beside:
         chart = side_by_side(chart, scales_chart(state, palette, SCALES, tall), room)
     return [*head, *chart, *below]
@@ -100,6 +110,7 @@ def _legend(
     palette: Palette,
     width: int,
     several: bool,
+    chance: float = math.nan,
 ) -> Lines:
     """A mark and a title for each space, and what several at one place are."""
     parts = [
@@ -111,6 +122,9 @@ def _legend(
     ]
     if several:
         parts.append((*several_look(palette), "several"))
+    if math.isfinite(chance):
+        mark = "--" if palette.ascii_only else "╌╌"
+        parts.append((mark, palette.styles["muted"], f"by chance {fmt.number(chance)}"))
     return legend(parts, palette, width)
 
 
@@ -122,10 +136,13 @@ def _chart(
     width: int,
     height: int,
 ) -> Lines:
+    chance = by_chance(state.report, state.measure, state.column)
     across = layer_axis([state.report.spaces[one.space] for one in found])
-    up = value_axis(found, share, whole=state.measure == "clusters")
+    up = value_axis([*found, Series(0, (chance,))], share, whole=state.measure == "clusters")
     every = max(1, math.ceil(MARK_ROOM * len(across.names) / width))
     below = [upright(clamped(state.layer, len(across.names)), up, palette)]
+    if math.isfinite(chance):
+        below.insert(0, level(chance, len(across.names) - 1, palette))
     if width >= ERROR_ROOM * len(across.names):
         below += [error_bars(one, palette) for one in found if one.errors]
     dots: list[Dots] = []

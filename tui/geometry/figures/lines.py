@@ -12,11 +12,14 @@ from tui.geometry.measures import Series
 from tui.palette import Palette
 from tui.plots import FINE
 
-TOPS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+TOPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 """Where the axis of a share may end."""
 
 FINE_STEPS = 24
 """Dots of an error bar, before those in one place become one."""
+
+LEVEL_DOTS = 800
+"""Enough that no column of a chart is without one."""
 
 UPRIGHT_DOTS = 400
 """Enough that no line of the screen is without one."""
@@ -115,6 +118,13 @@ def error_bars(one: Series, palette: Palette) -> Dots:
     mark = ":" if palette.ascii_only else FINE
     return Dots(np.repeat(known, FINE_STEPS).astype(np.float64), ys, mark,
                 space_look(one.space, palette)[1])  # fmt: skip
+
+
+def level(value: float, last: int, palette: Palette) -> Dots:
+    """A dashed line from the first place to the last, at a value."""
+    mark = "-" if palette.ascii_only else "╌"
+    xs = np.linspace(0.0, float(max(last, 1)), LEVEL_DOTS)
+    return Dots(xs, np.full(len(xs), value), mark, palette.styles["muted"])
 
 
 def upright(at: int, up: Axis, palette: Palette) -> Dots:

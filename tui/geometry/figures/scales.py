@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from inspect_core.text import clean
 from tui.figures.captions import legend, notice
 from tui.figures.chart import Axis, Dots, draw_chart
 from tui.figures.parts import Lines, line
@@ -44,8 +45,11 @@ def scales_chart(state: "GeometryState", palette: Palette, width: int, height: i
     for space, several in found:
         dots += curve(_placed(several, scales), *space_look(space, palette), palette)
     told = legend([("", palette.styles["muted"], "across: neighbours n1, to 2 n1")], palette, width)
+    if len(found) > 1:  # beside the plane of a layer its marks are otherwise those of clusters
+        names = [(*space_look(at, palette), clean(report.spaces[at].title, 12)) for at, _ in found]
+        told += legend(names, palette, width)
     chart = draw_chart(
-        [*below, *in_order(dots)], [], across, up, palette, width, max(6, height - 2)
+        [*below, *in_order(dots)], [], across, up, palette, width, max(6, height - 1 - len(told))
     )
     return [*head, *chart, *told]
 
